@@ -1,0 +1,18 @@
+//! The nouns of the field, pure: no input, no output, no clock.
+//!
+//! Everything else in the house speaks in these types. They are checked when they are made, so that a wrong
+//! state cannot be written afterwards. May import: std, serde, bytes, thiserror.
+
+pub mod camera;
+pub mod detection;
+pub mod event;
+pub mod frame;
+pub mod geometry;
+pub mod ids;
+pub mod packet;
+pub mod query;
+pub mod refusal;
+pub mod rule;
+pub mod segment;
+pub mod time;
+pub mod track;

@@ -1,0 +1,40 @@
+//! What vision says about one analysed frame: motion, and the objects followed.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    detection::Class,
+    geometry::NormBox,
+    ids::{CameraId, TrackId},
+    time::MediaTime,
+};
+
+/// A followed object at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TrackPoint {
+    /// Which object. Unique within a run of the vision child.
+    pub track: TrackId,
+    /// The class most of its sightings voted for.
+    pub class: Class,
+    /// Score of this sighting, 0..=1.
+    pub score: f32,
+    /// Where it was seen.
+    pub rect: NormBox,
+    /// Whether it has been seen often enough to be believed.
+    pub confirmed: bool,
+}
+
+/// Vision's word on one analysed frame of one camera; sent in time order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FrameSeen {
+    /// Whose.
+    pub camera: CameraId,
+    /// The frame's time.
+    pub time: MediaTime,
+    /// Regions that moved.
+    pub motion: Vec<NormBox>,
+    /// Objects seen in this very frame.
+    pub tracks: Vec<TrackPoint>,
+    /// Tracks that are over; said once each.
+    pub ended: Vec<TrackId>,
+}

@@ -1,0 +1,1 @@
+//! The verbs, pure: `(state, input, now) -> (state, outputs)`. No clock, no file, no socket.

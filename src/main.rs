@@ -1,0 +1,3 @@
+//! The `vonglau` program.
+
+fn main() {}

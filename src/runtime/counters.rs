@@ -1,0 +1,73 @@
+//! What was done and what was dropped, as plain counters that any thread may add to.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+        /// All counters of one serving process; shared behind an `Arc`.
+        #[derive(Debug, Default)]
+        pub struct Counters {
+            $($(#[$doc])* pub $name: Counter,)+
+        }
+        impl Counters {
+            /// Every counter with its name, in declaration order.
+            #[must_use]
+            pub fn all(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name.get()),)+]
+            }
+        }
+    };
+}
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+    /// The number now.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+    /// Takes over a total counted elsewhere (the vision child), if it is larger.
+    pub fn raise_to(&self, total: u64) {
+        self.0.fetch_max(total, Ordering::Relaxed);
+    }
+}
+
+counters! {
+    /// Access units received from cameras.
+    packets_received,
+    /// Access units written to disk.
+    packets_recorded,
+    /// Access units received before the first key frame of a session, which no player could show.
+    packets_before_key,
+    /// Access units that could not be recorded; each such span is a gap.
+    packets_lost,
+    /// RTP packets missing between those received.
+    rtp_lost,
+    /// Fragments on disk.
+    fragments,
+    /// Bytes written to segment files.
+    bytes_written,
+    /// Sub-stream access units not handed to vision because its queue was full.
+    vision_skipped,
+    /// Frames decoded by the child.
+    frames_decoded,
+    /// Frames looked at by the gate.
+    frames_analysed,
+    /// Runs of the detector.
+    inferences,
+    /// Confirmed tracks.
+    tracks,
+    /// Events opened.
+    events,
+    /// Restarts of the vision child.
+    vision_restarts,
+    /// Panics caught.
+    panics,
+}

@@ -1,0 +1,11 @@
+//! What every room runs on: the clock, named tasks, stopping, counters, the board of live states.
+//!
+//! The only place that reads the machine's clocks and the only place that spawns tasks.
+
+pub mod ask;
+pub mod board;
+pub mod clock;
+pub mod counters;
+pub mod stop;
+pub mod tasks;
+pub mod throttle;
