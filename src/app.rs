@@ -1,1 +1,372 @@
-//! app
+//! The one file that wires the stages and owns the stop order.
+//!
+//! Start: store, recorder, vision, events, cameras, pages. Stop: cancel the sources (camera sessions, timers, the
+//! listener), then drain what they sent: recorder, vision, events; the store closes last.
+
+mod fleet;
+pub mod usage;
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+use serde::Serialize;
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, watch},
+};
+
+use crate::{
+    config::Config,
+    domain::{refusal::Refusal, rule::Rule},
+    events, http,
+    record::Recorder,
+    runtime::{
+        board::{Board, Change},
+        clock::Clock,
+        counters::Counters,
+        stop::Stop,
+        tasks::{ShortTasks, Tasks},
+    },
+    store::Store,
+    vision::{Vision, model::Model},
+};
+
+use fleet::Fleet;
+use usage::PeakMemory;
+
+/// How often a heartbeat is written: what we were not looking at is unknown only from the last one on.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(5);
+/// How often changes made by another process (the command line) are looked for.
+const CONFIG_EVERY: Duration = Duration::from_secs(1);
+/// How long draining may take before what is left is ended.
+const DRAIN_MOST: Duration = Duration::from_secs(10);
+
+/// What a run did, printed by `serve --summary` and `demo`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// Cameras taking part at the end.
+    pub cameras: usize,
+    /// Access units received from the first key frame of each session on.
+    pub packets_received: u64,
+    /// Access units on disk.
+    pub packets_recorded: u64,
+    /// Fragments on disk.
+    pub fragments: u64,
+    /// Frames decoded by the child.
+    pub frames_decoded: u64,
+    /// Runs of the detector.
+    pub inferences: u64,
+    /// Confirmed tracks.
+    pub tracks: u64,
+    /// Events opened.
+    pub events: u64,
+    /// Of this process and its child.
+    pub cpu_seconds: f64,
+    /// The most memory both held at once.
+    pub rss_bytes_max: u64,
+}
+
+/// Opens the database of a data folder, making the folder when it is not there.
+///
+/// # Errors
+/// A [`Refusal`] naming the folder when it cannot be made or written.
+pub async fn open_store(data: &Path) -> anyhow::Result<Store> {
+    std::fs::create_dir_all(data).map_err(|error| unwritable(data, &error))?;
+    Ok(Store::open(&data.join("vonglau.db")).await?)
+}
+
+fn unwritable(folder: &Path, error: &std::io::Error) -> Refusal {
+    Refusal::new(
+        folder.display().to_string(),
+        format!("không ghi được vào thư mục dữ liệu ({error}); hãy cấp quyền ghi hoặc chọn thư mục khác bằng --data"),
+        format!("the data folder cannot be written ({error}); give write permission or choose another with --data"),
+    )
+}
+
+/// Takes the data folder for this process until the file is dropped.
+fn lock_data(data: &Path) -> Result<std::fs::File, Refusal> {
+    std::fs::create_dir_all(data).map_err(|error| unwritable(data, &error))?;
+    let path = data.join("vonglau.lock");
+    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(|error| unwritable(data, &error))?;
+    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(Refusal::new(
+            data.display().to_string(),
+            "thư mục dữ liệu đang được một chương trình vonglau khác dùng; hãy dừng chương trình đó hoặc chọn --data khác",
+            "the data folder is in use by another vonglau; stop that one or choose another --data",
+        )),
+        Err(error) => Err(unwritable(data, &error.into())),
+    }
+}
+
+async fn listen(addr: SocketAddr) -> Result<TcpListener, Refusal> {
+    http::check_listen(addr)?;
+    TcpListener::bind(addr).await.map_err(|error| {
+        Refusal::new(
+            format!("listen = {addr}"),
+            format!("không mở được địa chỉ này ({error}); có thể cổng đang bận, hãy chọn cổng khác"),
+            format!("cannot listen there ({error}); the port may be busy, choose another"),
+        )
+    })
+}
+
+/// Finds the detector: the configured file, else the first in `<data>/models`.
+///
+/// # Errors
+/// A [`Refusal`] when a file is there but cannot serve.
+pub fn find_model(configured: Option<&Path>, data: &Path) -> Result<Option<Model>, Refusal> {
+    match configured {
+        Some(path) => Model::load(path).map(Some),
+        None => Model::from_folder(&data.join("models")),
+    }
+}
+
+/// What vision and events are started with.
+struct Seeing<'a> {
+    config: &'a Config,
+    clock: &'a Clock,
+    counters: &'a Arc<Counters>,
+    board: &'a Arc<Board>,
+    store: &'a Store,
+    stop: &'a Stop,
+}
+
+impl Seeing<'_> {
+    /// Starts the vision child and the events room behind it.
+    fn start(&self, rules: watch::Receiver<Arc<Vec<Rule>>>, core: &mut Tasks) -> anyhow::Result<Vision> {
+        let model = find_model(self.config.model.as_deref(), &self.config.data).unwrap_or_else(|refusal| {
+            // Recording needs no detector: a wrong model file is said, on the page too, and everything else runs.
+            tracing::error!("{refusal}");
+            self.board.vision.send_modify(|v| v.why = Some(refusal.to_string()));
+            None
+        });
+        let model_sha256 = model.as_ref().map(|m| m.sha256.clone());
+        let program = std::env::current_exe().context("where is this program?")?;
+        let (clock, counters, board) = (self.clock.clone(), Arc::clone(self.counters), Arc::clone(self.board));
+        let (vision, out) = Vision::start(program, model, clock, counters, board, self.stop.clone(), core);
+        let settings = events::EventsConfig { data_dir: self.config.data.clone(), model_sha256 };
+        let events = events::run(
+            out.seen,
+            rules,
+            Some(out.snapshots),
+            self.store.clone(),
+            self.clock.clone(),
+            Arc::clone(self.counters),
+            Arc::clone(self.board),
+            settings,
+        );
+        core.spawn("events", events);
+        Ok(vision)
+    }
+}
+
+/// Everything that runs, in the order in which it was started.
+struct Running {
+    config: Config,
+    clock: Clock,
+    counters: Arc<Counters>,
+    board: Arc<Board>,
+    store: Store,
+    recorder: Recorder,
+    vision: Option<Vision>,
+    fleet: Fleet,
+    rules: watch::Sender<Arc<Vec<Rule>>>,
+    changed: Arc<Notify>,
+    /// Writer, indexer, vision link and events: none of them may end before the stop.
+    core: Tasks,
+    pages: Tasks,
+    short: ShortTasks,
+    peak: PeakMemory,
+    stop: Stop,
+}
+
+/// Serves until `stop` is asked, then drains.
+///
+/// # Errors
+/// A [`Refusal`] for everything a person can mend; other errors when a stage that cannot be restarted ended.
+pub async fn serve(
+    config: Config,
+    record_only: bool,
+    stop: Stop,
+    ready: impl FnOnce(SocketAddr),
+) -> anyhow::Result<Summary> {
+    let listener = listen(config.listen).await?;
+    let addr = listener.local_addr()?;
+    let lock = lock_data(&config.data)?;
+    let mut running = start(config, record_only, stop, listener).await?;
+    ready(addr);
+    let outcome = running.watch().await;
+    let summary = running.drain().await;
+    drop(lock);
+    outcome.and(summary)
+}
+
+async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListener) -> anyhow::Result<Running> {
+    let (clock, counters, board) = (Clock::machine(), Arc::new(Counters::default()), Arc::new(Board::default()));
+    let store = open_store(&config.data).await?;
+    let anchor = clock.anchor();
+    store.add_anchor(&anchor.boot_id, anchor.boot.us(), anchor.utc.us(), anchor.error_us).await?;
+    let (mut core, mut pages) = (Tasks::new(), Tasks::new());
+
+    let recorder =
+        Recorder::start(config.store.clone(), store.clone(), clock.clone(), Arc::clone(&counters), &mut core).await?;
+    let rules = watch::channel(Arc::new(store.rules().await?)).0;
+    let seeing = Seeing { config: &config, clock: &clock, counters: &counters, board: &board, store: &store, stop: &stop };
+    let vision = if record_only { None } else { Some(seeing.start(rules.subscribe(), &mut core)?) };
+    let fleet = Fleet::new(
+        recorder.clone(),
+        vision.clone(),
+        clock.clone(),
+        Arc::clone(&counters),
+        Arc::clone(&board),
+        stop.clone(),
+    );
+    let (changed, short) = (Arc::new(Notify::new()), ShortTasks::default());
+    let state = http::AppState {
+        store: store.clone(),
+        board: Arc::clone(&board),
+        counters: Arc::clone(&counters),
+        clock: clock.clone(),
+        data_dir: config.data.clone(),
+        store_dir: config.store.clone(),
+        site: store.site_uuid().await?,
+        stop: stop.clone(),
+        tasks: short.clone(),
+        on_config: Arc::clone(&changed),
+    };
+    pages.spawn("pages", http::serve(listener, state, stop.clone()));
+    let peak = PeakMemory::default();
+    Ok(Running {
+        config,
+        clock,
+        counters,
+        board,
+        store,
+        recorder,
+        vision,
+        fleet,
+        rules,
+        changed,
+        core,
+        pages,
+        short,
+        peak,
+        stop,
+    })
+}
+
+impl Running {
+    /// Follows the configuration and keeps the heartbeat until the stop is asked or a stage that must not end ends.
+    async fn watch(&mut self) -> anyhow::Result<()> {
+        let mut config_tick = tokio::time::interval(CONFIG_EVERY);
+        let mut heartbeat = tokio::time::interval(HEARTBEAT_EVERY);
+        let mut last_change = None;
+        let stop = self.stop.clone();
+        loop {
+            tokio::select! {
+                () = stop.asked() => return Ok(()),
+                _ = config_tick.tick() => {
+                    self.peak.sample(self.vision.as_ref().and_then(Vision::pid));
+                    self.follow(&mut last_change, false).await;
+                }
+                () = self.changed.notified() => self.follow(&mut last_change, false).await,
+                () = self.fleet.session_ended() => self.follow(&mut last_change, true).await,
+                _ = heartbeat.tick() => {
+                    let anchor = self.clock.anchor();
+                    let beat = self.store.heartbeat(&anchor.boot_id, self.clock.boot().us(), self.clock.wall()).await;
+                    if let Err(error) = beat {
+                        tracing::error!(%error, "the heartbeat could not be written");
+                    }
+                }
+                Some(ended) = self.core.next_ended() => return Err(self.died(&ended.name)),
+                Some(ended) = self.pages.next_ended() => return Err(self.died(&ended.name)),
+            }
+        }
+    }
+
+    fn died(&self, name: &str) -> anyhow::Error {
+        self.stop.ask();
+        anyhow::anyhow!("{name} ended though nobody asked; stopping so that the service manager starts everything anew")
+    }
+
+    /// Reads cameras and rules again when something was changed (or when a session ended, `forced`).
+    async fn follow(&mut self, last_change: &mut Option<i64>, forced: bool) {
+        let read = async {
+            let latest = self.store.latest_change().await?;
+            if *last_change == Some(latest) && !forced {
+                return Ok(None);
+            }
+            let (cameras, rules) = (self.store.cameras().await?, self.store.rules().await?);
+            Ok::<_, crate::store::StoreError>(Some((latest, cameras, rules)))
+        };
+        match read.await {
+            Ok(None) => {}
+            Ok(Some((latest, cameras, rules))) => {
+                if *last_change != Some(latest) {
+                    self.rules.send_if_modified(|now| {
+                        let differs = **now != rules;
+                        *now = Arc::new(rules);
+                        differs
+                    });
+                    self.board.announce(Change::Config);
+                    *last_change = Some(latest);
+                }
+                self.fleet.follow(&cameras);
+            }
+            // What runs goes on with what it knows; the next tick asks again.
+            Err(error) => tracing::error!(%error, "the configuration could not be read"),
+        }
+    }
+
+    /// Lets everything received reach the disk and the index, then closes the store.
+    async fn drain(self) -> anyhow::Result<Summary> {
+        let Self { config, counters, store, recorder, vision, fleet, rules, mut core, mut pages, short, peak, stop, .. } =
+            self;
+        stop.ask();
+        peak.sample(vision.as_ref().and_then(Vision::pid));
+        let cameras = store.cameras().await.map_or(0, |c| c.len());
+        let work = async {
+            tracing::info!("stopping: cameras");
+            fleet.drain().await;
+            tracing::info!("stopping: recorder");
+            recorder.finish().await;
+            tracing::info!("stopping: vision and events");
+            if let Some(vision) = vision {
+                vision.finish().await;
+            }
+            // The events room reads rules to its end.
+            let panicked = core.drain().await;
+            drop(rules);
+            pages.drain().await;
+            short.drain().await;
+            panicked
+        };
+        let panicked = tokio::select! {
+            panicked = work => panicked,
+            () = stop.forced() => vec!["(forced to end)".to_owned()],
+            () = tokio::time::sleep(DRAIN_MOST) => vec!["(draining took too long)".to_owned()],
+        };
+        store.close().await;
+        tracing::info!(data = %config.data.display(), "stopped");
+        anyhow::ensure!(panicked.is_empty(), "did not end well: {}", panicked.join(", "));
+        Ok(Summary {
+            cameras,
+            packets_received: counters.packets_received.get(),
+            packets_recorded: counters.packets_recorded.get(),
+            fragments: counters.fragments.get(),
+            frames_decoded: counters.frames_decoded.get(),
+            inferences: counters.inferences.get(),
+            tracks: counters.tracks.get(),
+            events: counters.events.get(),
+            cpu_seconds: usage::cpu_seconds(),
+            rss_bytes_max: peak.bytes(),
+        })
+    }
+}
+

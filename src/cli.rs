@@ -1,1 +1,159 @@
-//! cli
+//! Arguments to actions. Every command is one file; this one only says what each takes.
+
+mod analyze;
+mod camera;
+mod check;
+mod demo;
+mod serve;
+mod sim;
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    config::Config,
+    domain::{query::Actor, refusal::Refusal},
+    runtime::stop::Stop,
+};
+
+/// Vọng Lâu: ghi hình, phân tích và tìm lại hình của các camera trong xã trên một máy tính nhỏ.
+///
+/// Records, analyses and indexes a commune's cameras on one small PC.
+#[derive(Debug, Parser)]
+#[command(name = "vonglau", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Chạy: ghi hình, phân tích, mở trang web / Record, analyse and serve the pages
+    Serve(serve::ServeArgs),
+    /// Camera giả lập để thử / Cameras to play with, on loopback
+    Sim(sim::SimArgs),
+    /// Chạy thử với camera giả lập / The main job on simulated cameras, in a temporary data folder
+    Demo(demo::DemoArgs),
+    /// Phân tích một tệp video / A video file through the very code of the service
+    Analyze(analyze::AnalyzeArgs),
+    /// Kiểm tra: cấu hình, bộ nhận dạng, dữ liệu, ổ đĩa, từng camera / What is fine, what is not, what to do
+    Check(PlaceArgs),
+    /// Thêm, nhập, liệt kê, gỡ camera / Add, import, list and remove cameras
+    #[command(subcommand)]
+    Camera(camera::CameraCommand),
+    /// The child process; started by `serve`, not by people
+    #[command(hide = true)]
+    Vision,
+}
+
+/// Where the configuration and the data are.
+#[derive(Debug, Clone, Default, Args)]
+struct PlaceArgs {
+    /// Tệp cấu hình TOML / The TOML configuration; none is needed for daily work
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Thư mục dữ liệu / The data folder; stands above the configuration
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+impl PlaceArgs {
+    fn load(&self, listen: Option<SocketAddr>) -> anyhow::Result<Config> {
+        let mut config = Config::load(self.config.as_deref()).map_err(refused)?;
+        if let Some(data) = &self.data {
+            config = config.with_data(data.clone());
+        }
+        if let Some(listen) = listen {
+            config.listen = listen;
+        }
+        Ok(config)
+    }
+}
+
+/// Several refusals as one error, a line each.
+fn refused(refusals: Vec<Refusal>) -> anyhow::Error {
+    let lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+    anyhow::anyhow!(lines.join("\n"))
+}
+
+/// Who uses the command line, for the change log.
+fn actor() -> Actor {
+    let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "?".to_owned());
+    Actor { name: format!("cli:{user}") }
+}
+
+/// Runs the command the arguments name; the exit code is the process's.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    if matches!(cli.command, Command::Vision) {
+        return ExitCode::from(u8::try_from(crate::vision::child_main()).unwrap_or(1));
+    }
+    let outcome = match cli.command {
+        Command::Serve(args) => in_runtime(serve::run(args)),
+        Command::Sim(args) => in_runtime(sim::run(args)),
+        Command::Demo(args) => in_runtime(demo::run(args)),
+        Command::Analyze(args) => analyze::run(&args),
+        Command::Check(args) => in_runtime(check::run(args)),
+        Command::Camera(command) => in_runtime(camera::run(command)),
+        Command::Vision => Ok(ExitCode::FAILURE),
+    };
+    outcome.unwrap_or_else(|error| {
+        // A person reads this: the sentence first, its chain behind it, no back trace.
+        eprintln!("{error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn in_runtime(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(work)
+}
+
+/// Sends log lines to standard error; `RUST_LOG` stands above `level`.
+fn start_log(level: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .or_else(|_| tracing_subscriber::EnvFilter::try_new(level))
+        .unwrap_or_default();
+    // A second start (tests in one process) keeps the first log.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+/// Asks `stop` at the first SIGTERM or SIGINT, forces it at the second; with `stdin_too` also when standard input ends,
+/// so that a child never outlives the parent that holds its other end.
+async fn stop_on_signals(stop: Stop, stdin_too: bool) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::error!("signals cannot be watched; stop the program by ending it");
+        return;
+    };
+    let mut stdin = tokio::io::stdin();
+    let parent_gone = async {
+        if !stdin_too {
+            return std::future::pending().await;
+        }
+        let mut buffer = [0; 64];
+        while matches!(tokio::io::AsyncReadExt::read(&mut stdin, &mut buffer).await, Ok(n) if n > 0) {}
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+        () = parent_gone => {}
+    }
+    stop.ask();
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    stop.now();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_has_no_clashing_arguments() {
+        super::Cli::command().debug_assert();
+    }
+}

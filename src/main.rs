@@ -1,3 +1,5 @@
 //! The `vonglau` program.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    vonglau::cli::run()
+}

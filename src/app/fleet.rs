@@ -1,0 +1,146 @@
+//! Which streams run: follows the camera list in the database and starts, stops and restarts sessions to match.
+
+use std::{collections::HashMap, sync::Arc};
+
+use tokio::sync::watch;
+
+use crate::{
+    camera,
+    domain::{
+        camera::{Camera, Stream, StreamKind, StreamStatus},
+        ids::StreamId,
+    },
+    record::{RecordedStream, Recorder},
+    runtime::{board::Board, clock::Clock, counters::Counters, stop::Stop, tasks::Tasks},
+    vision::Vision,
+};
+
+/// The running sessions.
+pub struct Fleet {
+    recorder: Recorder,
+    vision: Option<Vision>,
+    clock: Clock,
+    counters: Arc<Counters>,
+    board: Arc<Board>,
+    stop: Stop,
+    tasks: Tasks,
+    running: HashMap<StreamId, Running>,
+    /// Streams whose old session has not ended yet: their new one waits for it, so that no two write at once.
+    ending: HashMap<String, StreamId>,
+}
+
+struct Running {
+    wanted: Wanted,
+    stop: Stop,
+}
+
+/// All that a session depends on; a change of any of it restarts the session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Wanted {
+    stream: Stream,
+    code: String,
+    /// Whether this stream is the one analysed.
+    seen: bool,
+}
+
+impl Fleet {
+    /// Nothing runs yet. Without `vision` streams are only recorded.
+    #[must_use]
+    pub fn new(
+        recorder: Recorder,
+        vision: Option<Vision>,
+        clock: Clock,
+        counters: Arc<Counters>,
+        board: Arc<Board>,
+        stop: Stop,
+    ) -> Self {
+        let (tasks, running, ending) = (Tasks::new(), HashMap::new(), HashMap::new());
+        Self { recorder, vision, clock, counters, board, stop, tasks, running, ending }
+    }
+
+    /// Makes the running sessions those of `cameras`.
+    pub fn follow(&mut self, cameras: &[Camera]) {
+        let wanted: HashMap<StreamId, Wanted> = cameras.iter().flat_map(wanted_of).map(|w| (w.stream.id, w)).collect();
+        let gone: Vec<StreamId> =
+            self.running.iter().filter(|(id, r)| wanted.get(id) != Some(&r.wanted)).map(|(id, _)| *id).collect();
+        for id in gone {
+            if let Some(running) = self.running.remove(&id) {
+                running.stop.ask();
+                self.ending.insert(task_name(&running.wanted.stream), id);
+                if !cameras.iter().any(|c| c.id == running.wanted.stream.camera) {
+                    self.board.forget(running.wanted.stream.camera);
+                }
+            }
+        }
+        for (id, wanted) in wanted {
+            let waits = self.ending.values().any(|ending| *ending == id);
+            if !waits && !self.running.contains_key(&id) {
+                self.start(wanted);
+            }
+        }
+    }
+
+    fn start(&mut self, wanted: Wanted) {
+        let stop = self.stop.child();
+        let stream = wanted.stream.clone();
+        let (status, mut statuses) = watch::channel(StreamStatus::Connecting);
+        let out = camera::Outputs {
+            record: self.recorder.stream(RecordedStream {
+                camera: stream.camera,
+                camera_code: wanted.code.clone(),
+                stream: stream.id,
+                kind: stream.kind,
+            }),
+            vision: self.vision.as_ref().filter(|_| wanted.seen).map(|vision| vision.camera(stream.camera)),
+            status,
+        };
+        let board = Arc::clone(&self.board);
+        let (camera_id, kind) = (stream.camera, stream.kind);
+        board.set_status(camera_id, kind, StreamStatus::Connecting);
+        let session =
+            camera::run(stream.clone(), out, self.clock.clone(), Arc::clone(&self.counters), stop.clone());
+        self.tasks.spawn(task_name(&stream), async move {
+            let mirror = async {
+                while statuses.changed().await.is_ok() {
+                    let status = statuses.borrow_and_update().clone();
+                    board.set_status(camera_id, kind, status);
+                }
+            };
+            tokio::join!(session, mirror);
+        });
+        self.running.insert(stream.id, Running { wanted, stop });
+    }
+
+    /// Waits until a session has ended (one that was told to, or one that should not have).
+    pub async fn session_ended(&mut self) {
+        let Some(ended) = self.tasks.next_ended().await else {
+            return std::future::pending().await;
+        };
+        if ended.panicked {
+            self.counters.panics.add(1);
+        }
+        if self.ending.remove(&ended.name).is_none() {
+            // A session ends by itself only by a panic outside its own guard: forget it, so that `follow` starts it anew.
+            self.running.retain(|_, r| task_name(&r.wanted.stream) != ended.name);
+        }
+    }
+
+    /// Waits until every session has ended; `stop` must have been asked.
+    pub async fn drain(mut self) {
+        self.tasks.drain().await;
+    }
+}
+
+fn task_name(stream: &Stream) -> String {
+    format!("camera {} {}", stream.camera, stream.kind.name())
+}
+
+/// The sub stream is analysed; a camera that has none is analysed on its main stream.
+fn wanted_of(camera: &Camera) -> impl Iterator<Item = Wanted> + '_ {
+    let seen = if camera.stream(StreamKind::Sub).is_some() { StreamKind::Sub } else { StreamKind::Main };
+    camera.streams.iter().map(move |stream| Wanted {
+        stream: stream.clone(),
+        code: camera.code.clone(),
+        seen: stream.kind == seen,
+    })
+}

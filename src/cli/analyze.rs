@@ -1,0 +1,136 @@
+//! `vonglau analyze`: a video file through exactly the decode, gate, detector, tracker and rules of the service.
+
+use std::{
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use anyhow::Context;
+use clap::Args;
+
+use super::{PlaceArgs, refused, start_log};
+use crate::{
+    app,
+    domain::{
+        event::{Event, EventChange},
+        ids::{CameraId, RuleId},
+        refusal::Refusal,
+        rule::Rule,
+        time::MediaTime,
+    },
+    logic::rules::Rules,
+    vision,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct AnalyzeArgs {
+    /// Tệp video / The video file
+    file: PathBuf,
+    /// Luật cần thử, [[rule]] / The rules to run, [[rule]] tables
+    #[arg(long, value_name = "RULES.toml")]
+    rules: Option<PathBuf>,
+    /// Bộ nhận dạng; mặc định là bộ đã cài / The detector; the installed one by default
+    #[arg(long, value_name = "MODEL.onnx")]
+    model: Option<PathBuf>,
+    /// In JSON, mỗi dòng một cảnh báo / JSON, one line an event
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+/// The file is the only camera there is.
+const THE_FILE: CameraId = CameraId(1);
+
+pub(super) fn run(args: &AnalyzeArgs) -> anyhow::Result<ExitCode> {
+    if !vision::telemetry_is_off() {
+        // ONNX Runtime reads the variable when it is loaded, and only a new process can be given one safely.
+        let error = Command::new(std::env::current_exe()?)
+            .args(std::env::args_os().skip(1))
+            .env(vision::TELEMETRY_OFF.0, vision::TELEMETRY_OFF.1)
+            .exec();
+        return Err(error).context("starting again without telemetry");
+    }
+    start_log("warn");
+    let rules = args.rules.as_deref().map(read_rules).transpose()?.unwrap_or_default();
+    let config = args.place.load(None)?;
+    let model = app::find_model(args.model.as_deref().or(config.model.as_deref()), &config.data)?;
+    if model.is_none() {
+        eprintln!("Không có bộ nhận dạng; chỉ tìm chuyển động / No detector installed; only motion is found");
+    }
+    let mut engine = Rules::new(THE_FILE, rules, model.as_ref().map(|m| m.sha256.clone()));
+    let mut print = |changes: Vec<EventChange>| {
+        for change in changes {
+            if let EventChange::Close { event, .. } = change {
+                println!("{}", line(&event, args.json));
+            }
+        }
+    };
+    let mut last = MediaTime(0);
+    let summary = vision::analyze::analyze(&args.file, model, &mut |seen| {
+        last = seen.time;
+        print(engine.step(seen));
+    })?;
+    print(engine.finish(last));
+    if args.json {
+        let tracks: serde_json::Map<_, _> =
+            summary.tracks.iter().map(|(class, n)| (class.name().to_owned(), (*n).into())).collect();
+        println!(
+            "{}",
+            serde_json::json!({
+                "frames": summary.frames, "frames_analysed": summary.frames_analysed,
+                "inferences": summary.inferences, "cpu_seconds": summary.cpu_seconds,
+                "duration_us": summary.duration_us, "tracks": tracks,
+            })
+        );
+    } else {
+        let tracks: Vec<String> = summary.tracks.iter().map(|(class, n)| format!("{} {n}", class.name())).collect();
+        println!(
+            "frames {} · analysed {} · inferences {} · cpu {:.1} s · tracks: {}",
+            summary.frames,
+            summary.frames_analysed,
+            summary.inferences,
+            summary.cpu_seconds,
+            if tracks.is_empty() { "0".to_owned() } else { tracks.join(", ") }
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read_rules(path: &Path) -> anyhow::Result<Vec<Rule>> {
+    let place = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Refusal::new(
+            place.clone(),
+            format!("không đọc được tệp luật ({error})"),
+            format!("the rules cannot be read ({error})"),
+        )
+    })?;
+    let rules = crate::config::rules::parse_toml(&text)
+        .map_err(|wrong| refused(wrong.into_iter().map(|r| r.within(&place)).collect()))?;
+    // Without a store the order in the file gives the ids; every rule watches the one file there is.
+    Ok(rules.into_iter().zip(1..).map(|(rule, id)| Rule { id: RuleId(id), camera: None, ..rule }).collect())
+}
+
+fn line(event: &Event, json: bool) -> String {
+    let corners = event.rect.corners();
+    if json {
+        return serde_json::json!({
+            "kind": event.kind.name(), "rule": event.rule_name, "class": event.class.map(|c| c.name()),
+            "track": event.track, "start_us": event.start_us, "end_us": event.end_us,
+            "score": event.score, "box": corners,
+        })
+        .to_string();
+    }
+    let class = event.class.map_or("-", |c| c.name());
+    let seconds = |us: i64| us as f64 / 1e6;
+    format!(
+        "{:>8.1} – {:<8.1} s  {}  {}  {class}  {:.2}",
+        seconds(event.start_us),
+        seconds(event.end_us),
+        event.kind.name(),
+        event.rule_name,
+        event.score
+    )
+}

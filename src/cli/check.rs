@@ -1,0 +1,156 @@
+//! `vonglau check`: what is fine, what is not, what to do. Exit code 0 when everything is fine, 1 otherwise.
+
+use std::process::ExitCode;
+
+use super::{PlaceArgs, start_log};
+use crate::{
+    app, camera,
+    config::Config,
+    domain::{
+        camera::{Camera, Trouble, TroubleCause},
+        refusal::Refusal,
+    },
+    http,
+    store::Store,
+    vision,
+};
+
+/// Prints findings and remembers whether one was bad.
+#[derive(Default)]
+struct Report {
+    bad: bool,
+}
+
+impl Report {
+    fn fine(&self, what: &str, found: impl std::fmt::Display) {
+        println!("[tốt/ok]   {what}: {found}");
+    }
+    fn note(&self, what: &str, found: impl std::fmt::Display) {
+        println!("[lưu ý/note] {what}: {found}");
+    }
+    fn wrong(&mut self, what: &str, found: impl std::fmt::Display) {
+        self.bad = true;
+        println!("[hỏng/bad] {what}: {found}");
+    }
+}
+
+/// Below this share of free space the disk is said to be nearly full.
+const FREE_LEAST: f64 = 0.05;
+
+pub(super) async fn run(args: PlaceArgs) -> anyhow::Result<ExitCode> {
+    start_log("error");
+    let mut report = Report::default();
+    let config = match args.load(None) {
+        Ok(config) => config,
+        Err(error) => {
+            for line in error.to_string().lines() {
+                report.wrong("cấu hình/config", line);
+            }
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    match http::check_listen(config.listen) {
+        Ok(()) => report.fine("cấu hình/config", format!("trang web/pages http://{}/", config.listen)),
+        Err(refusal) => report.wrong("cấu hình/config", refusal),
+    }
+    check_model(&config, &mut report);
+    match app::open_store(&config.data).await {
+        Ok(store) => {
+            report.fine("dữ liệu/database", config.data.join("vonglau.db").display());
+            check_disk(&config, &store, &mut report).await;
+            check_cameras(&store, &mut report).await;
+            store.close().await;
+        }
+        Err(error) => report.wrong("dữ liệu/database", format!("{error:#}")),
+    }
+    Ok(if report.bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn check_model(config: &Config, report: &mut Report) {
+    const WHAT: &str = "bộ nhận dạng/detector";
+    match vision::runtime_library() {
+        Some(path) => report.fine("ONNX Runtime", path.display()),
+        None => report.wrong(
+            "ONNX Runtime",
+            "không tìm thấy libonnxruntime.so; chạy ./dev setup / not found; run ./dev setup",
+        ),
+    }
+    match app::find_model(config.model.as_deref(), &config.data) {
+        Ok(Some(model)) => report.fine(WHAT, model.describe()),
+        Ok(None) => report.note(
+            WHAT,
+            format!(
+                "chưa cài; vẫn ghi hình và tìm chuyển động; chép tệp .onnx vào {0} / none installed; recording and motion \
+                 work; put an .onnx file into {0}",
+                config.data.join("models").display()
+            ),
+        ),
+        Err(refusal) => report.wrong(WHAT, refusal),
+    }
+}
+
+async fn check_disk(config: &Config, store: &Store, report: &mut Report) {
+    const WHAT: &str = "ổ đĩa/disk";
+    if let Err(error) = std::fs::create_dir_all(&config.store) {
+        let place = config.store.display().to_string();
+        return report.wrong(
+            WHAT,
+            Refusal::new(place, format!("không tạo được ({error})"), format!("cannot be made ({error})")),
+        );
+    }
+    match rustix::fs::statvfs(&config.store) {
+        Ok(fs) => {
+            let (free, all) = (fs.f_bavail as f64 * fs.f_frsize as f64, fs.f_blocks as f64 * fs.f_frsize as f64);
+            let said = format!("{}: còn trống/free {:.1} GB / {:.1} GB", config.store.display(), free / 1e9, all / 1e9);
+            if free < all * FREE_LEAST {
+                report.wrong(WHAT, format!("{said}: gần đầy, hãy dọn hoặc thêm ổ / nearly full, make room or add a disk"));
+            } else {
+                report.fine(WHAT, said);
+            }
+        }
+        Err(error) => report.wrong(WHAT, format!("{}: {error}", config.store.display())),
+    }
+    if let Ok((segments, bytes)) = store.segment_totals().await {
+        report.fine("đã ghi/recorded", format!("{segments} tệp/files, {:.2} GB", bytes as f64 / 1e9));
+    }
+}
+
+async fn check_cameras(store: &Store, report: &mut Report) {
+    let cameras = match store.cameras().await {
+        Ok(cameras) => cameras,
+        Err(error) => return report.wrong("camera", error),
+    };
+    if cameras.is_empty() {
+        report.note("camera", "chưa có camera nào / no cameras yet");
+    }
+    for camera in &cameras {
+        check_camera(camera, report).await;
+    }
+}
+
+async fn check_camera(camera: &Camera, report: &mut Report) {
+    for stream in &camera.streams {
+        let what = format!("{} {} ({})", camera.code, camera.name, stream.kind.name());
+        match camera::probe(&stream.url, &stream.username, &stream.password).await {
+            Ok(found) => {
+                report.fine(&what, format!("{} {}×{}", found.codec.name(), found.width, found.height));
+            }
+            Err(trouble) => report.wrong(&what, remedy(&trouble)),
+        }
+    }
+}
+
+fn remedy(trouble: &Trouble) -> String {
+    let (vi, en) = match trouble.cause {
+        TroubleCause::Network => (
+            "không kết nối được; kiểm tra điện, dây mạng và địa chỉ của camera",
+            "cannot be reached; check its power, its cable and its address",
+        ),
+        TroubleCause::Camera => (
+            "trả lời không đúng; kiểm tra đường dẫn luồng và khởi động lại camera",
+            "answers wrongly; check the stream's path and restart the camera",
+        ),
+        TroubleCause::Login => ("sai tên hoặc mật khẩu; nhập lại", "the login is refused; enter it again"),
+    };
+    format!("{vi} / {en} [{}]", trouble.detail)
+}

@@ -1,0 +1,49 @@
+//! `vonglau serve`.
+
+use std::{net::SocketAddr, process::ExitCode};
+
+use clap::Args;
+
+use super::{PlaceArgs, start_log, stop_on_signals};
+use crate::{app, runtime::stop::Stop};
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// Địa chỉ trang web / Where the pages are; stands above the configuration
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+    /// In tổng kết khi dừng / Print one JSON object with what was done when it ends
+    #[arg(long, hide = true)]
+    summary: bool,
+    /// Chỉ ghi hình, không phân tích / Record only, no analysis
+    #[arg(long)]
+    record_only: bool,
+    /// Stop when standard input ends (for a parent process)
+    #[arg(long, hide = true)]
+    until_stdin_ends: bool,
+}
+
+pub(super) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let config = args.place.load(args.listen)?;
+    start_log(&config.log);
+    let stop = Stop::new();
+    let (stdin_too, summary) = (args.until_stdin_ends, args.summary);
+    let serving = app::serve(config, args.record_only, stop.clone(), move |addr| {
+        if summary {
+            println!("{}", serde_json::json!({ "listen": addr.to_string() }));
+        } else {
+            println!("Vọng Lâu: http://{addr}/");
+        }
+    });
+    let outcome = tokio::select! {
+        outcome = serving => outcome,
+        () = async { stop_on_signals(stop, stdin_too).await; std::future::pending().await } => unreachable!(),
+    };
+    let done = outcome?;
+    if summary {
+        println!("{}", serde_json::to_string(&done)?);
+    }
+    Ok(ExitCode::SUCCESS)
+}

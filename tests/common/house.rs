@@ -1,0 +1,173 @@
+//! The real program as a user runs it: simulator and service as processes, spoken to over HTTP.
+
+use std::{
+    io::{BufRead, BufReader, Lines},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+/// How long a test waits before it is called hanging; nothing is asserted about speed.
+pub const HANGING: Duration = Duration::from_secs(120);
+
+/// A program that ends when its standard input is closed.
+pub struct Program {
+    pub child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Program {
+    pub fn start(args: &[&str]) -> Self {
+        Self::start_in(args, &[])
+    }
+    pub fn start_in(args: &[&str], env: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vonglau"));
+        command.args(args).envs(env.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let stdout = child.stdout.take().expect("its output is piped");
+        Self { child, lines: BufReader::new(stdout).lines() }
+    }
+    /// The next line of its output as JSON; panics when it has ended.
+    pub fn json(&mut self) -> Value {
+        let line = self.lines.next().expect("the program ended early").expect("its output can be read");
+        serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"))
+    }
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status();
+        assert!(status.expect("kill runs").success());
+    }
+    /// Waits for its end: whether it ended well, and the last line of its output.
+    pub fn wait(mut self) -> (bool, Option<Value>) {
+        let mut last = None;
+        for line in self.lines.by_ref() {
+            last = serde_json::from_str(&line.expect("its output can be read")).ok();
+        }
+        (self.child.wait().expect("it can be waited for").success(), last)
+    }
+    /// Closes its input and waits.
+    pub fn end(mut self) -> (bool, Option<Value>) {
+        drop(self.child.stdin.take());
+        self.wait()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // A failed test leaves nothing running behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Simulated cameras.
+pub struct Cameras {
+    pub program: Program,
+    /// Main and sub address of each.
+    pub urls: Vec<(String, String)>,
+}
+
+impl Cameras {
+    pub fn start(args: &[&str]) -> Self {
+        let all: Vec<&str> = ["sim", "--port", "0", "--until-stdin-ends"].iter().chain(args).copied().collect();
+        let mut program = Program::start(&all);
+        let mut urls = Vec::new();
+        loop {
+            let line = program.json();
+            if line["ready"] == true {
+                return Self { program, urls };
+            }
+            let url = |key: &str| line[key].as_str().expect("an address").to_owned();
+            urls.push((url("main"), url("sub")));
+        }
+    }
+}
+
+/// A serving program.
+pub struct House {
+    pub program: Program,
+    pub base: String,
+}
+
+impl House {
+    pub fn start(data: &Path, more: &[&str]) -> Self {
+        let data = data.display().to_string();
+        let fixed = ["serve", "--data", &data, "--listen", "127.0.0.1:0", "--summary", "--until-stdin-ends"];
+        let all: Vec<&str> = fixed.iter().chain(more).copied().collect();
+        let mut program = Program::start(&all);
+        let base = format!("http://{}", program.json()["listen"].as_str().expect("an address"));
+        Self { program, base }
+    }
+    pub fn get(&self, path: &str) -> Value {
+        let text = agent().get(format!("{}{path}", self.base)).call().and_then(|mut r| r.body_mut().read_to_string());
+        let text = text.unwrap_or_else(|e| panic!("GET {path}: {e}"));
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("GET {path}: {e}: {text}"))
+    }
+    /// Status and body, whatever the status.
+    pub fn get_bytes(&self, path: &str) -> (u16, Vec<u8>) {
+        let mut answer = agent().get(format!("{}{path}", self.base)).call().expect("an answer");
+        let body = answer.body_mut().with_config().limit(1 << 30).read_to_vec().expect("a body");
+        (answer.status().as_u16(), body)
+    }
+    pub fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let url = format!("{}{path}", self.base);
+        let mut answer =
+            agent().post(url).header("content-type", "application/json").send(body.to_string()).expect("an answer");
+        let text = answer.body_mut().read_to_string().expect("a body");
+        (answer.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+    pub fn add_cameras(&self, urls: &[(String, String)]) -> Vec<i64> {
+        let add = |(i, (main, sub)): (usize, &(String, String))| {
+            let draft = serde_json::json!({ "name": format!("Camera {}", i + 1), "main_url": main, "sub_url": sub });
+            let (status, camera) = self.post("/api/v1/cameras", &draft);
+            assert_eq!(status, 201, "{camera}");
+            camera["id"].as_i64().expect("an id")
+        };
+        urls.iter().enumerate().map(add).collect()
+    }
+    pub fn add_rule(&self, rule: &Value) {
+        let (status, answer) = self.post("/api/v1/rules", rule);
+        assert_eq!(status, 201, "{answer}");
+    }
+    pub fn counter(&self, name: &str) -> u64 {
+        self.get("/api/v1/status")["counters"][name].as_u64().unwrap_or_else(|| panic!("no counter {name}"))
+    }
+    /// Asks again and again until `done` holds.
+    pub fn wait_until(&self, what: &str, mut done: impl FnMut(&Self) -> bool) {
+        let since = Instant::now();
+        while !done(self) {
+            assert!(since.elapsed() < HANGING, "waited in vain until {what}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+    pub fn wait_until_recorded(&self, packets: u64) {
+        self.wait_until("packets are recorded", |h| h.counter("packets_recorded") >= packets);
+    }
+    pub fn wait_until_streaming(&self) {
+        self.wait_until("every stream is streaming", |h| {
+            let cameras = h.get("/api/v1/cameras");
+            let mut streams = cameras["cameras"].as_array().expect("cameras").iter().flat_map(|c| {
+                c["streams"].as_array().expect("streams").clone()
+            });
+            streams.all(|s| s["status"]["state"] == "streaming")
+        });
+    }
+    /// SIGTERM; it must end well. The summary.
+    pub fn stop(self) -> Value {
+        self.program.signal("TERM");
+        let (well, summary) = self.program.wait();
+        assert!(well, "serve did not end well: {summary:?}");
+        summary.expect("a summary")
+    }
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(HANGING)).build().into()
+}
+
+/// The folder of test input that nobody on this project made, if it is there.
+pub fn shared_data() -> Option<PathBuf> {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data"));
+    folder.is_dir().then(|| folder.to_owned())
+}
