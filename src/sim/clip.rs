@@ -28,7 +28,7 @@ pub enum Source {
 }
 
 /// How they are encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Settings {
     /// Width in pixels, even.
     pub width: u32,
@@ -40,18 +40,10 @@ pub struct Settings {
     pub bitrate_kbps: u32,
     /// Frames from one key frame to the next.
     pub gop: u32,
-    /// H.265 instead of H.264.
-    pub h265: bool,
+    /// H.264 or H.265.
+    pub codec: Codec,
     /// B-frames between two others.
     pub b_frames: u32,
-}
-
-impl Settings {
-    /// H.264 or H.265.
-    #[must_use]
-    pub fn codec(&self) -> Codec {
-        if self.h265 { Codec::H265 } else { Codec::H264 }
-    }
 }
 
 /// One access unit.
@@ -133,33 +125,43 @@ pub fn write_mp4(
     path: &Path,
 ) -> Result<(), Refusal> {
     let settings =
-        Settings { width, height, fps, bitrate_kbps: 2000, gop: (2 * fps).max(1), h265: false, b_frames: 0 };
+        Settings { width, height, fps, bitrate_kbps: 2000, gop: (2 * fps).max(1), codec: Codec::H264, b_frames: 0 };
     encode::mp4(scene, &settings, u64::from(fps) * u64::from(seconds), path)
 }
 
 /// Sorts NAL units and checks what sessions rely on.
 fn assemble(settings: &Settings, coded: Vec<Coded>) -> Result<Clip, String> {
-    let codec = settings.codec();
+    let codec = settings.codec;
     let mut parameter_sets: Vec<Bytes> = Vec::new();
     let mut units = Vec::with_capacity(coded.len());
     let first_ns = coded.iter().map(|c| c.pts_ns).min().ok_or("no picture in it")?;
     for Coded { pts_ns, bytes } in coded {
         let mut unit = Unit { key: false, frame: nearest_frame(pts_ns - first_ns, settings.fps), nals: Vec::new() };
+        let mut sets: Vec<Bytes> = Vec::new();
         for part in nal::split_annex_b(&bytes) {
             match nal::kind(codec, &part) {
-                Kind::ParameterSet if !parameter_sets.contains(&part) => parameter_sets.push(part),
-                Kind::ParameterSet | Kind::Empty => {}
+                Kind::ParameterSet => {
+                    // x265enc 1.22 puts a copy with rubbish at its end before the first unit's own: the last one counts.
+                    sets.retain(|set| set[0] != part[0]);
+                    sets.push(part);
+                }
+                Kind::Empty => {}
                 kind => {
                     unit.key |= kind == Kind::Key;
                     unit.nals.push(part);
                 }
             }
         }
+        if units.is_empty() {
+            parameter_sets = sets;
+        } else if sets.iter().any(|set| !parameter_sets.contains(set)) {
+            return Err("the encoder changed its parameter sets on the way".to_owned());
+        }
         units.push(unit);
     }
-    let sets = if settings.h265 { 3 } else { 2 };
-    if parameter_sets.len() != sets {
-        return Err(format!("the encoder gave {} parameter sets instead of {sets}", parameter_sets.len()));
+    let expected = if codec == Codec::H265 { 3 } else { 2 };
+    if parameter_sets.len() != expected {
+        return Err(format!("the encoder gave {} parameter sets instead of {expected}", parameter_sets.len()));
     }
     if units.iter().any(|u| u.nals.is_empty()) || !units[0].key {
         return Err("the encoder gave no key frame first or an empty unit".to_owned());
@@ -190,27 +192,27 @@ fn closed(units: &[Unit]) -> bool {
 mod tests {
     use super::*;
 
-    fn clip(h265: bool, b_frames: u32) -> Clip {
-        let settings = Settings { width: 160, height: 96, fps: 10, bitrate_kbps: 200, gop: 7, h265, b_frames };
+    fn clip(codec: Codec, b_frames: u32) -> Clip {
+        let settings = Settings { width: 160, height: 96, fps: 10, bitrate_kbps: 200, gop: 7, codec, b_frames };
         encode(&Source::Drawn(Scene::lasting(1, 1, 3)), &settings, &|| false).unwrap()
     }
 
     #[test]
     fn a_clip_has_a_unit_for_every_frame_and_a_key_frame_at_every_seventh() {
-        for (h265, b_frames) in [(false, 0), (false, 2), (true, 0), (true, 2)] {
-            let clip = clip(h265, b_frames);
+        for (codec, b_frames) in [(Codec::H264, 0), (Codec::H264, 2), (Codec::H265, 0), (Codec::H265, 2)] {
+            let clip = clip(codec, b_frames);
             assert_eq!(clip.units.len(), 30);
             let keys: Vec<_> = clip.units.iter().filter(|u| u.key).map(|u| u.frame).collect();
-            assert_eq!(keys, [0, 7, 14, 21, 28], "h265 {h265} b-frames {b_frames}");
+            assert_eq!(keys, [0, 7, 14, 21, 28], "{codec:?} b-frames {b_frames}");
             let reordered = clip.units.windows(2).any(|w| w[1].frame < w[0].frame);
-            assert_eq!(reordered, b_frames > 0, "h265 {h265} b-frames {b_frames}");
+            assert_eq!(reordered, b_frames > 0, "{codec:?} b-frames {b_frames}");
         }
     }
 
     #[test]
     fn the_same_scene_encodes_to_the_same_bytes() {
         let hashes = |clip: Clip| clip.units.iter().map(Unit::sha256).collect::<Vec<_>>();
-        assert_eq!(hashes(clip(false, 0)), hashes(clip(false, 0)));
+        assert_eq!(hashes(clip(Codec::H264, 0)), hashes(clip(Codec::H264, 0)));
     }
 
     #[test]

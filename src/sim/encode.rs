@@ -14,7 +14,7 @@ use super::{
     draw::Painter,
     scene::Scene,
 };
-use crate::domain::refusal::Refusal;
+use crate::domain::{packet::Codec, refusal::Refusal};
 
 /// One access unit as it left the encoder, Annex B.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(crate) fn access_units(
     settings: &Settings,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Vec<Coded>, Refusal> {
-    let codec = settings.codec().name();
+    let codec = settings.codec.name();
     let tail = format!(
         "{} ! video/x-{codec},stream-format=byte-stream,alignment=au ! appsink name=out sync=false",
         encoder(settings)
@@ -102,9 +102,9 @@ fn drawn_input(settings: &Settings) -> String {
 /// One thread an encoder, so that a clip is the same on every machine; no scene cuts, so that key frames stand where
 /// they are expected; no delimiters, so that there is no doubt what a recorder keeps.
 fn encoder(settings: &Settings) -> String {
-    let Settings { bitrate_kbps, gop, b_frames, h265, .. } = settings;
+    let Settings { bitrate_kbps, gop, b_frames, codec, .. } = settings;
     let tune = if *b_frames == 0 { "tune=zerolatency" } else { "" };
-    if *h265 {
+    if *codec == Codec::H265 {
         format!(
             "x265enc speed-preset=ultrafast {tune} bitrate={bitrate_kbps} key-int-max={gop} option-string=\
              \"keyint={gop}:min-keyint={gop}:scenecut=0:open-gop=0:bframes={b_frames}:b-adapt=0:pools=none:\

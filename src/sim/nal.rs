@@ -22,7 +22,7 @@ pub(crate) fn kind(codec: Codec, nal: &[u8]) -> Kind {
     let first = nal.first().copied().unwrap_or_default();
     match codec {
         Codec::H264 => match first & 0x1f {
-            7 | 8 | 13 => Kind::ParameterSet,
+            7 | 8 => Kind::ParameterSet,
             5 => Kind::Key,
             9..=12 => Kind::Empty,
             _ => Kind::Other,
