@@ -12,16 +12,19 @@ use super::{
     params::{Id, Params},
     state::AppState,
 };
-use crate::domain::{
-    camera::Camera,
-    detection::Class,
-    event::{Event, PathPoint},
-    geometry::NormBox,
-    ids::{CameraId, EventId, RuleId, TrackId},
-    query::{Actor, EventCursor, EventQuery},
-    refusal::Refusal,
-    rule::RuleKind,
-    time::Span,
+use crate::{
+    domain::{
+        camera::Camera,
+        detection::Class,
+        event::{Event, PathPoint},
+        geometry::NormBox,
+        ids::{CameraId, EventId, RuleId, TrackId},
+        query::{Actor, EventCursor, EventQuery},
+        refusal::Refusal,
+        rule::RuleKind,
+        time::Span,
+    },
+    logic::cursor,
 };
 
 /// The most events of one page.
@@ -115,15 +118,20 @@ pub(super) async fn list(_: Actor, State(state): State<AppState>, params: Params
     let more = events.len() > limit as usize;
     events.truncate(limit as usize);
     let last = events.last().filter(|_| more).map(|e| EventCursor { start_us: e.start_us, id: e.id });
-    let mut cameras: BTreeMap<CameraId, Camera> = BTreeMap::new();
+    let mut cameras: Vec<Camera> = Vec::new();
     let mut page = Vec::with_capacity(events.len());
     for event in events {
-        if !cameras.contains_key(&event.camera) {
-            cameras.insert(event.camera, cameras::find(&state, event.camera).await?);
-        }
-        page.push(EventJson::new(&state, event.clone(), &cameras[&event.camera]).await);
+        let known = cameras.iter().position(|camera| camera.id == event.camera);
+        let at = match known {
+            Some(at) => at,
+            None => {
+                cameras.push(cameras::find(&state, event.camera).await?);
+                cameras.len() - 1
+            }
+        };
+        page.push(EventJson::new(&state, event, &cameras[at]).await);
     }
-    Ok(Json(EventPage { events: page, next: last.map(|cursor| encode(&cursor)) }))
+    Ok(Json(EventPage { events: page, next: last.map(cursor::encode) }))
 }
 
 pub(super) async fn one(_: Actor, State(state): State<AppState>, Id(id): Id) -> Result<Json<EventJson>, ApiError> {
@@ -147,7 +155,7 @@ fn read(params: &Params) -> Result<(EventQuery, Option<EventCursor>, u32), Vec<R
         wrong.push(Refusal::new("to", "phải sau thời điểm «từ»", "must not be before “from”"));
     }
     let limit = or_note(params.int("limit", 1..=PAGE_MAX), &mut wrong).unwrap_or(PAGE_DEFAULT);
-    let after = or_note(params.text("cursor").map(decode).transpose(), &mut wrong);
+    let after = or_note(params.text("cursor").map(cursor::decode).transpose(), &mut wrong);
     if wrong.is_empty() { Ok((query, after, u32::try_from(limit).unwrap_or(1))) } else { Err(wrong) }
 }
 
@@ -155,20 +163,5 @@ fn or_note<T: Default>(value: Result<T, Refusal>, wrong: &mut Vec<Refusal>) -> T
     value.unwrap_or_else(|refusal| {
         wrong.push(refusal);
         T::default()
-    })
-}
-
-fn encode(cursor: &EventCursor) -> String {
-    format!("{}_{}", cursor.start_us, cursor.id)
-}
-
-fn decode(text: &str) -> Result<EventCursor, Refusal> {
-    let parts = text.split_once('_').and_then(|(start, id)| Some((start.parse().ok()?, id.parse().ok()?)));
-    parts.map(|(start_us, id)| EventCursor { start_us, id: EventId(id) }).ok_or_else(|| {
-        Refusal::new(
-            "cursor",
-            "không phải trang tiếp theo của danh sách này; hãy tải lại từ đầu",
-            "is no place in this list; load it again from the start",
-        )
     })
 }

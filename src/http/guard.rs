@@ -15,7 +15,7 @@ use super::{
     access::admit,
     error::ApiError,
     params::Params,
-    routes::{Action, Route},
+    routes::{Action, Route, TABLE},
 };
 use crate::domain::refusal::Refusal;
 
@@ -31,7 +31,8 @@ const HEADERS: [(HeaderName, &str); 4] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// The outermost layer: puts the security headers on every answer, `no-store` on those of the API that say nothing else.
+/// The outermost layer: puts the security headers on every answer, `no-store` on those
+/// of the API that are not meant to be kept by one browser.
 pub(super) async fn harden(request: Request, next: Next) -> Response {
     let api = is_api(request.uri().path());
     let mut response = next.run(request).await;
@@ -39,7 +40,8 @@ pub(super) async fn harden(request: Request, next: Next) -> Response {
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    if api && !headers.contains_key(header::CACHE_CONTROL) {
+    let kept = headers.get(header::CACHE_CONTROL).is_some_and(|value| value.as_bytes().starts_with(b"private"));
+    if api && !kept {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     response
@@ -134,13 +136,16 @@ fn is_json(headers: &HeaderMap) -> bool {
     value.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// A path nobody serves, or a method nobody serves there.
-pub(super) async fn wrong_method(uri: Uri) -> Response {
+/// A path of the table, but not with that method. The page's row takes every path; one of the API it does not make known.
+pub(super) async fn wrong_method(uri: Uri) -> ApiError {
     let path = uri.path();
-    if is_api(path) && !super::routes::TABLE.iter().any(|row| row.matches(path)) {
-        return ApiError::no_route(path).into_response();
-    }
-    ApiError::Method.into_response()
+    let known = TABLE.iter().any(|row| !row.path.contains("{*") && row.matches(path));
+    if is_api(path) && !known { ApiError::no_route(path) } else { ApiError::Method }
+}
+
+/// A path of no row.
+pub(super) async fn no_such_path(uri: Uri) -> ApiError {
+    ApiError::no_route(uri.path())
 }
 
 #[cfg(test)]
@@ -165,6 +170,9 @@ mod tests {
             assert_eq!(asked(Method::GET, &[("host", bad)]), 403, "{bad}");
         }
         assert_eq!(asked(Method::GET, &[]), 403, "no host at all");
+        let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("localhost"))]);
+        assert!(check(&Method::GET, &Uri::from_static("http://localhost/"), &headers).is_ok());
+        assert!(check(&Method::GET, &Uri::from_static("http://evil.example/"), &headers).is_err());
     }
 
     #[test]

@@ -247,7 +247,7 @@ pub fn router_of(rows: &'static [Route], state: AppState) -> Router {
     }
     router
         .method_not_allowed_fallback(guard::wrong_method)
-        .fallback(guard::wrong_method)
+        .fallback(guard::no_such_path)
         .layer(from_fn(guard::keep_out))
         .layer(serve::catch_panics(state.counters.clone()))
         .layer(from_fn(guard::harden))

@@ -76,7 +76,7 @@ pub async fn serve_router(listener: TcpListener, router: Router, stop: Stop) -> 
         let stop = stop.clone();
         async move { stop.asked().await }
     };
-    let limited = Limited { listener, free: Arc::new(Semaphore::new(CONNECTIONS_MAX)) };
+    let limited = Limited { listener, free: Arc::new(Semaphore::new(CONNECTIONS_MAX)), full: false };
     let service = router.into_make_service_with_connect_info::<Peer>();
     let served = axum::serve(limited, service).with_graceful_shutdown(asked);
     let too_late = async {
@@ -100,6 +100,8 @@ pub async fn serve_router(listener: TcpListener, router: Router, stop: Stop) -> 
 pub(super) struct Limited {
     listener: TcpListener,
     free: Arc<Semaphore>,
+    /// Whether it was full at the last connection; said once each time it fills.
+    full: bool,
 }
 
 impl Listener for Limited {
@@ -107,9 +109,11 @@ impl Listener for Limited {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Counted, SocketAddr) {
-        if self.free.available_permits() == 0 {
+        let full = self.free.available_permits() == 0;
+        if full && !self.full {
             tracing::warn!(connections = CONNECTIONS_MAX, "all connections are taken; new ones wait");
         }
+        self.full = full;
         let permit = Arc::clone(&self.free).acquire_owned().await.ok();
         let (stream, peer) = Listener::accept(&mut self.listener).await;
         // Small answers should not wait for more (Nagle); a refusal changes nothing but speed.

@@ -53,7 +53,6 @@ impl From<Shape> for ShapeJson {
 pub(super) struct ShapeDraft {
     camera: CameraId,
     kind: ShapeKind,
-    #[serde(default)]
     name: String,
     points: Vec<Point>,
 }
@@ -62,11 +61,11 @@ impl ShapeDraft {
     fn checked(self, id: ShapeId) -> Result<Shape, Vec<Refusal>> {
         let mut wrong = Vec::new();
         let name = self.name.trim().to_owned();
-        if name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
+        if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
             wrong.push(Refusal::new(
                 "name",
-                format!("quá dài hoặc có ký tự lạ; tối đa {NAME_CHARS_MAX} ký tự"),
-                format!("is too long or has control characters; at most {NAME_CHARS_MAX} characters"),
+                format!("trống, quá dài hoặc có ký tự lạ; cần từ 1 đến {NAME_CHARS_MAX} ký tự"),
+                format!("is empty, too long or has control characters; give 1 to {NAME_CHARS_MAX} characters"),
             ));
         }
         let points = match self.kind {
