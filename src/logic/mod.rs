@@ -1,3 +1,5 @@
 //! The verbs, pure: `(state, input, now) -> (state, outputs)`. No clock, no file, no socket.
 
 pub mod cursor;
+pub mod rules;
+pub mod tracker;

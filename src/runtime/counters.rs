@@ -66,6 +66,12 @@ counters! {
     tracks,
     /// Events opened.
     events,
+    /// Events that could not be stored; each is also said in the log.
+    events_lost,
+    /// Confirmed tracks that could not be stored.
+    tracks_lost,
+    /// Pictures of events that could not be had or written.
+    pictures_lost,
     /// Restarts of the vision child.
     vision_restarts,
     /// Panics caught.

@@ -1,0 +1,444 @@
+//! The room at work: rules step, rows are written, pictures are asked for and put on disk.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::{StreamExt, future::OptionFuture, stream::FuturesUnordered};
+use tokio::{sync::oneshot, time::Instant};
+
+use super::{
+    CAMERAS_MAX, EventsConfig,
+    outbox::{ATTEMPTS_MAX, Outbox, Shot},
+    snapshot,
+    tracks::{Brought, Tracks},
+};
+use crate::{
+    domain::{
+        event::EventChange,
+        ids::{CameraId, EventId},
+        rule::Rule,
+        time::{BootTime, MediaTime},
+        track::FrameSeen,
+    },
+    logic::rules::Rules,
+    runtime::{
+        ask::{Snapshot, SnapshotAsk, Snapshots},
+        board::{Board, Change},
+        clock::Clock,
+        counters::Counters,
+        throttle::Throttle,
+    },
+    store::{Store, StoreError, TrackRow},
+};
+
+/// The first pause after the store failed; doubles up to [`PAUSE_MAX`].
+const PAUSE_MIN: Duration = Duration::from_millis(200);
+/// The longest pause.
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// A store or disk that does not answer for this long has failed.
+const WORK_MAX: Duration = Duration::from_secs(30);
+/// Vision keeps frames for a few seconds only: a picture that takes longer does not come.
+const SHOT_MAX: Duration = Duration::from_secs(10);
+/// The most pictures asked for at a time.
+const SHOTS_OUT_MAX: usize = 64;
+/// Tracks written in one transaction.
+const TRACKS_BATCH: usize = 100;
+/// The most tracks not yet stored.
+const TRACKS_WAITING_MAX: usize = 5000;
+/// Tries to close what an earlier run left open.
+const CLOSE_TRIES: u32 = 5;
+
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// One piece of work, done.
+enum Done {
+    Saved { key: u64, result: Result<EventId, Failed> },
+    Tracks { rows: Vec<TrackRow>, result: Result<(), Failed> },
+    Picture { id: EventId, result: std::io::Result<()> },
+}
+
+/// Why the store did not take something.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    /// It never will.
+    #[error("{0}")]
+    Lasting(StoreError),
+    /// It may at the next try.
+    #[error("{0}")]
+    ForNow(StoreError),
+    /// It does not answer.
+    #[error("the database did not answer for {} s", WORK_MAX.as_secs())]
+    Silent,
+}
+
+/// An answer to a [`Shot`].
+struct ShotCame {
+    key: u64,
+    number: u8,
+    snapshot: Option<Snapshot>,
+}
+
+struct CameraState {
+    rules: Rules,
+    tracks: Tracks,
+    /// The newest frame's time, and when it came.
+    last: (MediaTime, BootTime),
+}
+
+impl CameraState {
+    /// Where the frames would be by now, had they not stopped.
+    fn now(&self, boot: BootTime) -> MediaTime {
+        self.last.0.plus_us(boot.since(self.last.1).max(0))
+    }
+}
+
+#[derive(Default)]
+struct Said {
+    store: Throttle,
+    cameras: Throttle,
+    pictures: Throttle,
+    tracks: Throttle,
+}
+
+/// The room. [`Room::work`] may be dropped at any await: what it does is kept in the room.
+pub(super) struct Room {
+    in_force: Arc<Vec<Rule>>,
+    cameras: HashMap<CameraId, CameraState>,
+    outbox: Outbox,
+    tracks: VecDeque<TrackRow>,
+    /// Tracks in the hands of the store.
+    tracks_out: usize,
+    /// How often the first of them failed while the store took other things, and what it had taken then.
+    tracks_failed: (u32, u64),
+    /// How much the store has taken.
+    taken: u64,
+    /// The one piece of work under way.
+    current: Option<Boxed<Done>>,
+    /// When the store may be tried again, and how long the pause was.
+    pause: Option<(Instant, Duration)>,
+    shots: FuturesUnordered<Boxed<ShotCame>>,
+    snapshots: Option<Snapshots>,
+    store: Store,
+    clock: Clock,
+    counters: Arc<Counters>,
+    board: Arc<Board>,
+    cfg: EventsConfig,
+    said: Said,
+}
+
+/// Closes what a run that did not end well left open; a store that fails is tried a few times.
+pub(super) async fn close_left_open(store: &Store) {
+    let mut pause = PAUSE_MIN;
+    for _ in 0..CLOSE_TRIES {
+        match store.close_open_events().await {
+            Ok(0) => return,
+            Ok(closed) => return tracing::info!(closed, "closed events that an earlier run had left open"),
+            Err(error) => tracing::warn!(%error, "cannot close events that an earlier run left open"),
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+}
+
+impl Room {
+    pub fn new(
+        in_force: Arc<Vec<Rule>>,
+        snapshots: Option<Snapshots>,
+        store: Store,
+        clock: Clock,
+        counters: Arc<Counters>,
+        board: Arc<Board>,
+        cfg: EventsConfig,
+    ) -> Self {
+        Self {
+            in_force,
+            cameras: HashMap::new(),
+            outbox: Outbox::default(),
+            tracks: VecDeque::new(),
+            tracks_out: 0,
+            tracks_failed: (0, 0),
+            taken: 0,
+            current: None,
+            pause: None,
+            shots: FuturesUnordered::new(),
+            snapshots,
+            store,
+            clock,
+            counters,
+            board,
+            cfg,
+            said: Said::default(),
+        }
+    }
+
+    /// One analysed frame.
+    pub fn frame(&mut self, frame: &FrameSeen) {
+        let boot = self.clock.boot();
+        if !self.cameras.contains_key(&frame.camera) {
+            if self.cameras.len() >= CAMERAS_MAX {
+                if let Some(frames) = self.said.cameras.say(1, boot) {
+                    tracing::error!(frames, "frames of more than {CAMERAS_MAX} cameras are not looked at");
+                }
+                return;
+            }
+            let rules = Rules::new(frame.camera, self.in_force.to_vec(), self.cfg.model_sha256.clone());
+            let state = CameraState { rules, tracks: Tracks::new(frame.camera), last: (frame.time, boot) };
+            self.cameras.insert(frame.camera, state);
+        }
+        let Some(camera) = self.cameras.get_mut(&frame.camera) else { return };
+        camera.last = (frame.time, boot);
+        let changes = camera.rules.step(frame);
+        let Brought { confirmed, over } = camera.tracks.frame(frame);
+        self.counters.tracks.add(confirmed);
+        self.keep(over);
+        self.take(changes);
+    }
+
+    /// Other rules are in force.
+    pub fn replace_rules(&mut self, rules: Arc<Vec<Rule>>) {
+        let changes: Vec<_> = self.cameras.values_mut().flat_map(|c| c.rules.replace(rules.to_vec())).collect();
+        self.in_force = rules;
+        self.take(changes);
+    }
+
+    /// Once a second: events and tracks of cameras whose frames have stopped come to an end.
+    pub fn tick(&mut self) {
+        let boot = self.clock.boot();
+        let (mut changes, mut over) = (Vec::new(), Vec::new());
+        for camera in self.cameras.values_mut() {
+            let now = camera.now(boot);
+            changes.extend(camera.rules.idle(now));
+            over.extend(camera.tracks.idle(now));
+        }
+        self.keep(over);
+        self.take(changes);
+    }
+
+    /// No more frames will come.
+    pub fn finish(&mut self) {
+        let (mut changes, mut over) = (Vec::new(), Vec::new());
+        for camera in self.cameras.values_mut() {
+            changes.extend(camera.rules.finish());
+            over.extend(camera.tracks.finish());
+        }
+        self.keep(over);
+        self.take(changes);
+    }
+
+    fn take(&mut self, changes: Vec<EventChange>) {
+        for change in changes {
+            let opened = match &change {
+                EventChange::Open { event, .. } => Some((event.camera, event.rule, event.start_us)),
+                _ => None,
+            };
+            let put = self.outbox.put(change);
+            if let Some((camera, rule, start_us)) = opened {
+                self.counters.events.add(1);
+                if put.lost {
+                    self.counters.events_lost.add(1);
+                    tracing::error!(%camera, %rule, start_us, "an event is lost: too many wait for the store");
+                }
+            }
+            if let Some(shot) = put.shot {
+                self.ask(shot);
+            }
+        }
+    }
+
+    fn keep(&mut self, over: Vec<TrackRow>) {
+        self.tracks.extend(over);
+        let too_many = self.tracks.len().saturating_sub(TRACKS_WAITING_MAX);
+        self.tracks.drain(..too_many);
+        self.lose_tracks(too_many);
+    }
+
+    fn lose_tracks(&self, lost: usize) {
+        self.counters.tracks_lost.add(lost as u64);
+        if lost > 0
+            && let Some(tracks) = self.said.tracks.say(lost as u64, self.clock.boot())
+        {
+            tracing::error!(tracks, "tracks are lost: the store does not take them");
+        }
+    }
+
+    /// Asks vision for a picture; the answer comes out of [`Room::work`].
+    fn ask(&mut self, shot: Shot) {
+        let (key, number) = (shot.key, shot.number);
+        let Some(snapshots) = self.snapshots.clone() else {
+            self.outbox.shot_came(key, number, None);
+            return;
+        };
+        if self.shots.len() >= SHOTS_OUT_MAX {
+            self.shot_came(ShotCame { key, number, snapshot: None });
+            return;
+        }
+        let answer = async move {
+            let (reply, answer) = oneshot::channel();
+            let ask = SnapshotAsk { camera: shot.camera, time: shot.time, boxes: vec![shot.rect], reply };
+            snapshots.send(ask).await.ok()?;
+            answer.await.ok()
+        };
+        self.shots.push(Box::pin(async move {
+            let snapshot = tokio::time::timeout(SHOT_MAX, answer).await.ok().flatten();
+            ShotCame { key, number, snapshot }
+        }));
+    }
+
+    fn shot_came(&mut self, came: ShotCame) {
+        if !self.outbox.shot_came(came.key, came.number, came.snapshot) {
+            self.lose_picture("vision has none or none can be held");
+        }
+    }
+
+    fn lose_picture(&self, why: &str) {
+        self.counters.pictures_lost.add(1);
+        if let Some(pictures) = self.said.pictures.say(1, self.clock.boot()) {
+            tracing::warn!(pictures, why, "pictures of events are missing");
+        }
+    }
+
+    /// Begins the next piece of work, if none is under way: pictures first, they are held in memory.
+    fn begin(&mut self) {
+        if self.current.is_some() {
+            return;
+        }
+        if let Some(picture) = self.outbox.next_picture() {
+            let data_dir = self.cfg.data_dir.clone();
+            self.current = Some(Box::pin(async move {
+                let write = snapshot::write(&data_dir, picture.id, picture.start_us, &picture.snapshot);
+                let result = tokio::time::timeout(WORK_MAX, write).await.unwrap_or_else(|late| Err(late.into()));
+                Done::Picture { id: picture.id, result }
+            }));
+            return;
+        }
+        if self.pause.is_some_and(|(until, _)| Instant::now() < until) {
+            return;
+        }
+        let store = self.store.clone();
+        if let Some((key, event)) = self.outbox.next_save() {
+            self.current = Some(Box::pin(async move {
+                let save = async {
+                    if event.id == EventId(0) {
+                        store.insert_event(&event).await
+                    } else {
+                        store.update_event(&event).await.map(|()| event.id)
+                    }
+                };
+                Done::Saved { key, result: in_time(save).await }
+            }));
+        } else if !self.tracks.is_empty() {
+            // After a failure one by one, so that a row the store cannot take holds up no other.
+            let batch = if self.tracks_failed.0 > 0 { 1 } else { TRACKS_BATCH };
+            let rows: Vec<_> = self.tracks.drain(..self.tracks.len().min(batch)).collect();
+            self.tracks_out = rows.len();
+            self.current = Some(Box::pin(async move {
+                let result = in_time(store.insert_tracks(&rows)).await;
+                Done::Tracks { rows, result }
+            }));
+        }
+    }
+
+    /// Does the next thing; waits for ever when there is nothing to do and nothing to wait for.
+    pub async fn work(&mut self) {
+        self.begin();
+        let pause = self.pause.filter(|_| self.current.is_none()).map(|(until, _)| tokio::time::sleep_until(until));
+        tokio::select! {
+            Some(done) = OptionFuture::from(self.current.as_mut()) => {
+                self.current = None;
+                self.done(done);
+            }
+            Some(came) = self.shots.next() => self.shot_came(came),
+            Some(()) = OptionFuture::from(pause) => {
+                // What waits may be tried; a further failure doubles the pause.
+                self.begin();
+                if self.current.is_none() {
+                    self.pause = None;
+                }
+            }
+            else => std::future::pending().await,
+        }
+    }
+
+    fn done(&mut self, done: Done) {
+        match done {
+            Done::Saved { key, result: Ok(id) } => {
+                (self.pause, self.taken) = (None, self.taken + 1);
+                self.outbox.saved(key, id);
+                self.board.announce(Change::Event(id));
+            }
+            Done::Saved { key, result: Err(failed) } => {
+                let lasting = matches!(failed, Failed::Lasting(_));
+                if let Some(event) = self.outbox.failed(key, lasting, self.taken) {
+                    self.counters.events_lost.add(1);
+                    let (camera, rule, start_us) = (event.camera, event.rule, event.start_us);
+                    tracing::error!(%camera, %rule, start_us, %failed, "an event is lost: the store does not take it");
+                }
+                self.store_failed(&failed);
+            }
+            Done::Tracks { result: Ok(()), .. } => {
+                (self.pause, self.taken) = (None, self.taken + 1);
+                (self.tracks_out, self.tracks_failed) = (0, (0, self.taken));
+            }
+            Done::Tracks { rows, result: Err(failed) } => {
+                self.tracks_out = 0;
+                self.tracks_failed.0 += u32::from(self.taken > self.tracks_failed.1);
+                self.tracks_failed.1 = self.taken;
+                if matches!(failed, Failed::Lasting(_)) || self.tracks_failed.0 >= ATTEMPTS_MAX {
+                    self.lose_tracks(rows.len());
+                    self.tracks_failed.0 = 0;
+                } else {
+                    rows.into_iter().rev().for_each(|row| self.tracks.push_front(row));
+                    self.keep(Vec::new());
+                }
+                self.store_failed(&failed);
+            }
+            Done::Picture { id, result: Ok(()) } => self.board.announce(Change::Event(id)),
+            Done::Picture { result: Err(error), .. } => self.lose_picture(&error.to_string()),
+        }
+    }
+
+    fn store_failed(&mut self, failed: &Failed) {
+        let pause = self.pause.map_or(PAUSE_MIN, |(_, last)| (last * 2).min(PAUSE_MAX));
+        self.pause = (!matches!(failed, Failed::Lasting(_))).then(|| (Instant::now() + pause, pause));
+        if let Some(times) = self.said.store.say(1, self.clock.boot()) {
+            tracing::warn!(times, %failed, "the store did not take an event or tracks");
+        }
+    }
+
+    /// Works until nothing is left.
+    pub async fn drain(&mut self) {
+        while self.is_busy() {
+            self.work().await;
+        }
+    }
+
+    fn is_busy(&mut self) -> bool {
+        self.begin();
+        self.current.is_some() || self.pause.is_some() || !self.shots.is_empty()
+    }
+
+    /// Time is up: counts and says what could not be stored.
+    pub fn give_up(&self) {
+        let events = self.outbox.unsaved().count() as u64;
+        let tracks = self.tracks.len() + self.tracks_out;
+        if events > 0 || tracks > 0 {
+            self.counters.events_lost.add(events);
+            self.counters.tracks_lost.add(tracks as u64);
+            tracing::error!(events, tracks, "not stored before the end");
+        }
+    }
+}
+
+/// A store that does not answer has failed.
+async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, Failed> {
+    let result = tokio::time::timeout(WORK_MAX, work).await.map_err(|_| Failed::Silent)?;
+    result.map_err(|error| match error {
+        StoreError::Refused(_) | StoreError::NotFound { .. } | StoreError::Corrupt { .. } => Failed::Lasting(error),
+        StoreError::Database(_) | StoreError::Migration(_) => Failed::ForNow(error),
+    })
+}

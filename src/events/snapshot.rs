@@ -1,0 +1,50 @@
+//! The pictures of an event: where they lie, and writing them so that a reader sees a whole one or none.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use crate::{domain::ids::EventId, runtime::ask::Snapshot};
+
+/// Where an event's picture lies: `{data_dir}/pictures/{UTC date of its start}/{id}-plain.jpg`, or `-boxed.jpg`.
+///
+/// A start that is no date (no camera says such a thing) lies under `undated`.
+#[must_use]
+pub fn path(data_dir: &Path, id: EventId, start_us: i64, boxed: bool) -> PathBuf {
+    let day = jiff::Timestamp::from_microsecond(start_us)
+        .map_or_else(|_| "undated".to_owned(), |t| t.strftime("%Y-%m-%d").to_string());
+    let kind = if boxed { "boxed" } else { "plain" };
+    data_dir.join("pictures").join(day).join(format!("{id}-{kind}.jpg"))
+}
+
+/// Writes both pictures, over older ones if there are any.
+///
+/// # Errors
+/// The disk's; what was there before is still whole then.
+pub(super) async fn write(data_dir: &Path, id: EventId, start_us: i64, snapshot: &Snapshot) -> io::Result<()> {
+    for (boxed, jpeg) in [(false, &snapshot.plain), (true, &snapshot.boxed)] {
+        let path = path(data_dir, id, start_us, boxed);
+        if let Some(folder) = path.parent() {
+            tokio::fs::create_dir_all(folder).await?;
+        }
+        let unfinished = path.with_extension("jpg.part");
+        tokio::fs::write(&unfinished, jpeg).await?;
+        tokio::fs::rename(&unfinished, &path).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_lie_under_the_utc_day_of_the_start() {
+        let at = |start_us, boxed| path(Path::new("/data"), EventId(42), start_us, boxed);
+        // 2026-03-01T23:59:59.999999Z and one microsecond later.
+        assert_eq!(at(1_772_409_599_999_999, false), Path::new("/data/pictures/2026-03-01/42-plain.jpg"));
+        assert_eq!(at(1_772_409_600_000_000, true), Path::new("/data/pictures/2026-03-02/42-boxed.jpg"));
+        assert_eq!(at(i64::MAX, true), Path::new("/data/pictures/undated/42-boxed.jpg"));
+    }
+}
