@@ -1,8 +1,6 @@
 //! Pictures and recordings. All media leaves through [`serve_media`]: later rights, masks and the log of who saw what
 //! stand there once.
 
-use std::path::PathBuf;
-
 use axum::{
     body::Body,
     extract::{FromRequestParts, State},
@@ -24,11 +22,12 @@ use crate::{
     domain::{
         camera::{Camera, StreamKind},
         event::Event,
-        ids::{CameraId, EventId},
+        ids::CameraId,
         query::Actor,
         refusal::Refusal,
         time::{MediaTime, Span},
     },
+    events::snapshot,
     record::playback::{Media, PlaybackError},
 };
 
@@ -70,7 +69,7 @@ pub(super) async fn picture(
     serve_media(&state, &actor, &asked, &camera, Span { start_us: now, end_us: now }, Purpose::Live).await
 }
 
-pub(super) async fn snapshot(
+pub(super) async fn event_picture(
     actor: Actor,
     State(state): State<AppState>,
     Id(id): Id,
@@ -143,12 +142,12 @@ const PICTURE_TIME: HeaderName = HeaderName::from_static("x-picture-time-us");
 
 /// Whether an event has its picture.
 pub(super) async fn has_snapshot(state: &AppState, event: &Event) -> bool {
-    tokio::fs::try_exists(snapshot_path(state, event, true)).await.unwrap_or(false)
+    tokio::fs::try_exists(snapshot::path(&state.data_dir, event.id, event.start_us, true)).await.unwrap_or(false)
 }
 
 /// The picture and its entity tag: which one, when written, how long.
 async fn read_snapshot(state: &AppState, event: &Event, boxed: bool) -> Result<(Bytes, String), ApiError> {
-    let path = snapshot_path(state, event, boxed);
+    let path = snapshot::path(&state.data_dir, event.id, event.start_us, boxed);
     let read = async {
         let written = tokio::fs::metadata(&path).await?.modified()?;
         Ok::<_, std::io::Error>((tokio::fs::read(&path).await?, written))
@@ -165,16 +164,6 @@ async fn read_snapshot(state: &AppState, event: &Event, boxed: bool) -> Result<(
         }
         Err(error) => Err(ApiError::Internal(format!("{}: {error}", path.display()))),
     }
-}
-
-fn snapshot_path(state: &AppState, event: &Event, boxed: bool) -> PathBuf {
-    stand_in_path(&state.data_dir, event.id, event.start_us, boxed)
-}
-
-fn stand_in_path(data_dir: &std::path::Path, id: EventId, start_us: i64, boxed: bool) -> PathBuf {
-    let date = jiff::Timestamp::from_microsecond(start_us).unwrap_or_default().strftime("%Y-%m-%d").to_string();
-    let kind = if boxed { "boxed" } else { "plain" };
-    data_dir.join("pictures").join(date).join(format!("{id}-{kind}.jpg"))
 }
 
 /// The asked stream; without a wish the main one, or the sub one where the main one has nothing to play as one piece.

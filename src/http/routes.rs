@@ -217,7 +217,7 @@ table! {
         "Events, newest first, a page at a time.", EVENT_FILTERS, None, Json("EventPage");
     Get "/api/v1/events/{id}", Search "event", events::one,
         "One event.", &[], None, Json("Event");
-    Get "/api/v1/events/{id}/snapshot.jpg", Search "event", media::snapshot,
+    Get "/api/v1/events/{id}/snapshot.jpg", Search "event", media::event_picture,
         "The picture of an event.", &[BOXED], None, Bytes("image/jpeg");
     Get "/api/v1/events/{id}/clip.mp4", Playback "event", media::clip,
         "The recording around an event; any byte range of it.", &[STREAM, DOWNLOAD], None, Bytes("video/mp4");
