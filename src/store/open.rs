@@ -73,7 +73,7 @@ impl Store {
         let opened = async {
             // One connection first: a pool hides the reason and tries again until its own time is up.
             let mut first = PgConnection::connect_with(&options).await?;
-            let migrated = POSTGRES.run(&mut first).await;
+            let migrated = POSTGRES.run_direct(None, &mut first, false).await;
             first.close().await?;
             migrated?;
             let pool = PoolOptions::new()
@@ -179,7 +179,7 @@ async fn connect_writer(options: &SqliteConnectOptions) -> Result<SqlitePool> {
 /// All in one immediate transaction, so that of two processes the second finds the work done.
 async fn migrate_sqlite(pool: &SqlitePool) -> Result<()> {
     let mut tx = pool.begin_with("begin immediate").await?;
-    SQLITE.run(&mut *tx).await?;
+    SQLITE.run_direct(None, &mut *tx, false).await?;
     Ok(tx.commit().await?)
 }
 
