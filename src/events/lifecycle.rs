@@ -44,6 +44,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(10);
 const WORK_MAX: Duration = Duration::from_secs(30);
 /// Vision keeps frames for a few seconds only: a picture that takes longer does not come.
 const SHOT_MAX: Duration = Duration::from_secs(10);
+/// How long pictures are waited for when everything else is done.
+const LAST_SHOTS: Duration = Duration::from_secs(2);
 /// The most pictures asked for at a time.
 const SHOTS_OUT_MAX: usize = 64;
 /// Tracks written in one transaction.
@@ -410,16 +412,20 @@ impl Room {
         }
     }
 
-    /// Works until nothing is left.
+    /// Works until everything is stored and no picture is to be expected any more.
     pub async fn drain(&mut self) {
-        while self.is_busy() {
-            self.work().await;
+        let patience = Instant::now() + LAST_SHOTS;
+        loop {
+            self.begin();
+            if self.current.is_some() || self.pause.is_some() {
+                self.work().await;
+            } else if self.shots.is_empty() {
+                return;
+            } else if tokio::time::timeout_at(patience, self.work()).await.is_err() {
+                self.counters.pictures_lost.add(self.shots.len() as u64);
+                return;
+            }
         }
-    }
-
-    fn is_busy(&mut self) -> bool {
-        self.begin();
-        self.current.is_some() || self.pause.is_some() || !self.shots.is_empty()
     }
 
     /// Time is up: counts and says what could not be stored.
