@@ -1,1 +1,40 @@
-//! http
+//! The HTTP interface: what a page, a script and a neighbouring system may ask for.
+//!
+//! Purpose: serve `/api/v1` and the embedded web app. Inputs: the store, the board of live states, the folders of
+//! recordings and pictures. Outputs: JSON, JPEG, MP4 ranges and a stream of changes; configuration changes poke
+//! [`state::AppState::on_config`].
+//!
+//! Every route is one row of [`routes::TABLE`]; router and OpenAPI document both come from it. One file a resource;
+//! [`error`] alone decides statuses; all media leaves through [`media::serve_media`].
+//!
+//! Limits: [`body::BODY_BYTES_MAX`] a body, [`serve::CONNECTIONS_MAX`] connections, [`events::PAGE_MAX`] events a page.
+//!
+//! What it refuses to do: listen on anything but loopback while there are no accounts, answer another host name, change
+//! anything for a page of another origin, say a password, show an inside error to the outside, write SQL.
+
+mod access;
+mod body;
+mod cameras;
+mod changes;
+/// Errors to statuses and sentences.
+pub mod error;
+mod events;
+mod guard;
+mod media;
+mod openapi;
+mod params;
+mod range;
+/// The one table.
+pub mod routes;
+mod rules;
+mod serve;
+mod shapes;
+/// What handlers may use.
+pub mod state;
+mod status;
+mod web;
+
+pub use access::Peer;
+pub use routes::{router, router_of};
+pub use serve::{check_listen, serve, serve_router};
+pub use state::AppState;

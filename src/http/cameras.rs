@@ -1,0 +1,146 @@
+//! Cameras and clusters.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use super::{body::Given, error::ApiError, params::Id, state::AppState};
+use crate::{
+    domain::{
+        camera::{Camera, CameraDraft, StreamKind, StreamStatus},
+        ids::{CameraId, ClusterId, StreamId},
+        query::Actor,
+    },
+    runtime::board::Board,
+};
+
+#[derive(Serialize)]
+pub(super) struct CameraList {
+    cameras: Vec<CameraJson>,
+}
+
+/// A camera as shown. It has no field for a password on purpose.
+#[derive(Serialize)]
+pub(super) struct CameraJson {
+    id: CameraId,
+    code: String,
+    name: String,
+    cluster: String,
+    hamlet: String,
+    enabled_us: i64,
+    retired_us: Option<i64>,
+    streams: Vec<StreamJson>,
+    username: String,
+    has_password: bool,
+    picture: Option<PictureJson>,
+}
+
+#[derive(Serialize)]
+struct StreamJson {
+    id: StreamId,
+    kind: StreamKind,
+    url: String,
+    status: Option<StreamStatus>,
+}
+
+#[derive(Serialize)]
+struct PictureJson {
+    time_us: i64,
+}
+
+#[derive(Serialize)]
+pub(super) struct ClusterList {
+    clusters: Vec<ClusterJson>,
+}
+
+#[derive(Serialize)]
+struct ClusterJson {
+    id: ClusterId,
+    name: String,
+}
+
+impl CameraJson {
+    fn new(camera: Camera, board: &Board) -> Self {
+        let login = camera.streams.first();
+        let username = login.map(|s| s.username.clone()).unwrap_or_default();
+        let has_password = login.is_some_and(|s| !s.password.is_empty());
+        let picture = board.picture(camera.id).map(|p| PictureJson { time_us: p.time.us() });
+        let streams = camera.streams.iter().map(|s| StreamJson {
+            id: s.id,
+            kind: s.kind,
+            url: s.url.as_str().to_owned(),
+            status: board.status(camera.id, s.kind),
+        });
+        Self {
+            id: camera.id,
+            streams: streams.collect(),
+            code: camera.code,
+            name: camera.name,
+            cluster: camera.cluster_name,
+            hamlet: camera.hamlet,
+            enabled_us: camera.enabled_us,
+            retired_us: camera.retired_us,
+            username,
+            has_password,
+            picture,
+        }
+    }
+}
+
+pub(super) async fn list(_: Actor, State(state): State<AppState>) -> Result<Json<CameraList>, ApiError> {
+    let cameras = state.store.cameras().await?;
+    let cameras = cameras.into_iter().map(|camera| CameraJson::new(camera, &state.board)).collect();
+    Ok(Json(CameraList { cameras }))
+}
+
+pub(super) async fn one(_: Actor, State(state): State<AppState>, Id(id): Id) -> Result<Json<CameraJson>, ApiError> {
+    let camera = find(&state, CameraId(id)).await?;
+    Ok(Json(CameraJson::new(camera, &state.board)))
+}
+
+pub(super) async fn add(
+    actor: Actor,
+    State(state): State<AppState>,
+    Given(draft): Given<CameraDraft>,
+) -> Result<Response, ApiError> {
+    let camera = draft.checked()?;
+    let (store, now) = (state.store.clone(), state.clock.wall());
+    let id = state.change(async move { store.add_camera(&actor, &camera, now).await }).await?;
+    let camera = CameraJson::new(find(&state, id).await?, &state.board);
+    let location = [(header::LOCATION, format!("/api/v1/cameras/{id}"))];
+    Ok((StatusCode::CREATED, location, Json(camera)).into_response())
+}
+
+pub(super) async fn change(
+    actor: Actor,
+    State(state): State<AppState>,
+    Id(id): Id,
+    Given(draft): Given<CameraDraft>,
+) -> Result<Json<CameraJson>, ApiError> {
+    let id = CameraId(id);
+    let camera = draft.checked()?;
+    let (store, now) = (state.store.clone(), state.clock.wall());
+    state.change(async move { store.update_camera(&actor, id, &camera, now).await }).await?;
+    Ok(Json(CameraJson::new(find(&state, id).await?, &state.board)))
+}
+
+pub(super) async fn retire(actor: Actor, State(state): State<AppState>, Id(id): Id) -> Result<StatusCode, ApiError> {
+    let (store, now) = (state.store.clone(), state.clock.wall());
+    state.change(async move { store.retire_camera(&actor, CameraId(id), now).await }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn clusters(_: Actor, State(state): State<AppState>) -> Result<Json<ClusterList>, ApiError> {
+    let clusters = state.store.clusters().await?;
+    let clusters = clusters.into_iter().map(|(id, name)| ClusterJson { id, name }).collect();
+    Ok(Json(ClusterList { clusters }))
+}
+
+/// A camera, retired or not.
+pub(super) async fn find(state: &AppState, id: CameraId) -> Result<Camera, ApiError> {
+    state.store.camera(id).await?.ok_or_else(|| ApiError::no("camera", id.0))
+}

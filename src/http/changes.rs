@@ -1,0 +1,42 @@
+//! What changes, told to pages as it changes (server-sent events).
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    extract::State,
+    response::sse::{Event, KeepAlive, Sse},
+};
+use futures::{Stream, StreamExt, stream};
+use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
+
+use super::state::AppState;
+use crate::{domain::query::Actor, runtime::board::Change};
+
+/// A comment this often keeps the line open and finds out who left.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// When a page should come back after a restart.
+const COME_BACK: Duration = Duration::from_secs(2);
+
+pub(super) async fn stream(
+    _: Actor,
+    State(state): State<AppState>,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    // Listening begins before the answer: nothing that changes after a page has its answer is missed.
+    let changes = BroadcastStream::new(state.board.listen()).map(|change| Ok(named(change)));
+    let hello = stream::once(async { Ok(Event::default().retry(COME_BACK).comment("xin chào")) });
+    let stop = state.stop.clone();
+    let until_stop = hello.chain(changes).take_until(async move { stop.asked().await });
+    Sse::new(until_stop).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+}
+
+fn named(change: Result<Change, BroadcastStreamRecvError>) -> Event {
+    let (name, id) = match change {
+        Ok(Change::Config) => ("config", 0),
+        Ok(Change::Status(camera)) => ("status", camera.0),
+        Ok(Change::Picture(camera)) => ("picture", camera.0),
+        Ok(Change::Event(event)) => ("event", event.0),
+        // The page lagged behind what is kept for it; it has to read everything again.
+        Err(BroadcastStreamRecvError::Lagged(_)) => ("reload", 0),
+    };
+    Event::default().event(name).data(format!("{{\"id\":{id}}}"))
+}

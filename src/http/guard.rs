@@ -1,0 +1,194 @@
+//! What is refused before any handler runs, and the headers every answer carries.
+//!
+//! A browser on this machine also runs pages of strangers. Three things keep them out: the host name must be this
+//! machine's own (against DNS rebinding), a change needs JSON (never sent across origins without a question that we do
+//! not answer) and an `Origin`, when there is one, must be ours.
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use super::{
+    access::admit,
+    error::ApiError,
+    params::Params,
+    routes::{Action, Route, TABLE},
+};
+use crate::domain::refusal::Refusal;
+
+/// Everything from ourselves, nothing inline, in nobody's frame.
+const POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; style-src 'self'; \
+                      script-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; \
+                      frame-ancestors 'none'";
+
+const HEADERS: [(HeaderName, &str); 4] = [
+    (header::CONTENT_SECURITY_POLICY, POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// The outermost layer: puts the security headers on every answer, `no-store` on those
+/// of the API that are not meant to be kept by one browser.
+pub(super) async fn harden(request: Request, next: Next) -> Response {
+    let api = is_api(request.uri().path());
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    let kept = headers.get(header::CACHE_CONTROL).is_some_and(|value| value.as_bytes().starts_with(b"private"));
+    if api && !kept {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
+}
+
+/// Refuses foreign hosts and, for changes, foreign origins and bodies that are not JSON.
+pub(super) async fn keep_out(request: Request, next: Next) -> Response {
+    match check(request.method(), request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+/// In front of every row: who asks, may they, and are all query parameters known.
+pub(super) async fn gate(State(row): State<&'static Route>, mut request: Request, next: Next) -> Response {
+    let actor = match admit(request.extensions(), row.action) {
+        Ok(actor) => actor,
+        Err(error) => return error.into_response(),
+    };
+    request.extensions_mut().insert(actor);
+    // A page may carry any query (a link from a mail program adds its own); the API takes what it knows.
+    if row.action != Action::None || is_api(row.path) {
+        match Params::read(request.uri(), row.query) {
+            Ok(params) => request.extensions_mut().insert(params),
+            Err(refusals) => return ApiError::from(refusals).into_response(),
+        };
+    }
+    next.run(request).await
+}
+
+/// Whether a path belongs to the API, where nothing falls back to a page.
+pub(super) fn is_api(path: &str) -> bool {
+    path == "/api" || path.starts_with("/api/")
+}
+
+fn check(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
+    let host = single(headers, &header::HOST);
+    // RFC 9112 §3.2.2: the authority of an absolute target stands before Host; both must be ours.
+    let ours = host.is_some_and(is_this_machine) && uri.authority().is_none_or(|a| is_this_machine(a.as_str()));
+    if !ours {
+        return Err(ApiError::Forbidden(Refusal::new(
+            "Host",
+            "tên máy trong địa chỉ không được nhận; hãy mở bằng http://localhost hoặc http://127.0.0.1",
+            "that host name is not taken; open it as http://localhost or http://127.0.0.1",
+        )));
+    }
+    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        return Ok(());
+    }
+    let cross_site = headers.get("sec-fetch-site").is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"cross-site"));
+    let foreign =
+        headers.contains_key(header::ORIGIN) && !single(headers, &header::ORIGIN).is_some_and(|o| same(o, host));
+    if cross_site || foreign {
+        return Err(ApiError::Forbidden(Refusal::new(
+            "Origin",
+            "yêu cầu thay đổi đến từ một trang khác nên bị từ chối; hãy thao tác trong chính trang Vọng Lâu",
+            "a change asked for by another page is refused; do it in the page of Vọng Lâu itself",
+        )));
+    }
+    // A DELETE carries no body and, unlike a POST, is never sent across origins without a question.
+    let has_body = headers.get(header::CONTENT_LENGTH).is_some_and(|l| l.as_bytes() != b"0")
+        || headers.contains_key(header::TRANSFER_ENCODING);
+    if (*method != Method::DELETE || has_body) && !is_json(headers) {
+        return Err(ApiError::NotJson);
+    }
+    Ok(())
+}
+
+/// The value of a header that stands there exactly once and is text.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut all = headers.get_all(name).iter();
+    let first = all.next()?;
+    if all.next().is_some() { None } else { first.to_str().ok() }
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let (name, port) = match host.rfind(':').filter(|&i| !host[i..].contains(']')) {
+        Some(i) => (&host[..i], &host[i + 1..]),
+        None => (host, ""),
+    };
+    port.bytes().all(|b| b.is_ascii_digit())
+        && (name.eq_ignore_ascii_case("localhost") || matches!(name, "127.0.0.1" | "[::1]"))
+}
+
+fn same(origin: &str, host: Option<&str>) -> bool {
+    let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    matches!((authority, host), (Some(a), Some(h)) if a.eq_ignore_ascii_case(h))
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = single(headers, &header::CONTENT_TYPE).unwrap_or_default();
+    value.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// A path of the table, but not with that method. The page's row takes every path; one of the API it does not make known.
+pub(super) async fn wrong_method(uri: Uri) -> ApiError {
+    let path = uri.path();
+    let known = TABLE.iter().any(|row| !row.path.contains("{*") && row.matches(path));
+    if is_api(path) && !known { ApiError::no_route(path) } else { ApiError::Method }
+}
+
+/// A path of no row.
+pub(super) async fn no_such_path(uri: Uri) -> ApiError {
+    ApiError::no_route(uri.path())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(method: Method, headers: &[(&'static str, &str)]) -> u16 {
+        let headers: HeaderMap =
+            headers.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_str(v).unwrap())).collect();
+        check(&method, &Uri::from_static("/api/v1/cameras"), &headers)
+            .map_or_else(|e| e.into_response().status().as_u16(), |()| 200)
+    }
+
+    #[test]
+    fn only_this_machines_own_names_are_taken_as_host() {
+        for good in ["localhost", "LocalHost:8080", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8080"] {
+            assert_eq!(asked(Method::GET, &[("host", good)]), 200, "{good}");
+        }
+        for bad in
+            ["evil.example", "localhost.evil.example", "127.0.0.1.evil", "::1", "[::2]", "localhost:x", "", "10.0.0.5"]
+        {
+            assert_eq!(asked(Method::GET, &[("host", bad)]), 403, "{bad}");
+        }
+        assert_eq!(asked(Method::GET, &[]), 403, "no host at all");
+        let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("localhost"))]);
+        assert!(check(&Method::GET, &Uri::from_static("http://localhost/"), &headers).is_ok());
+        assert!(check(&Method::GET, &Uri::from_static("http://evil.example/"), &headers).is_err());
+    }
+
+    #[test]
+    fn a_change_needs_json_and_our_own_origin() {
+        let (host, json) = (("host", "localhost:80"), ("content-type", "application/json; charset=utf-8"));
+        assert_eq!(asked(Method::POST, &[host, json]), 200);
+        assert_eq!(asked(Method::POST, &[host, json, ("origin", "http://localhost:80")]), 200);
+        for bad in ["http://localhost:81", "http://evil.example", "null", "localhost:80", "ftp://localhost:80"] {
+            assert_eq!(asked(Method::POST, &[host, json, ("origin", bad)]), 403, "{bad}");
+            assert_eq!(asked(Method::DELETE, &[host, ("origin", bad)]), 403, "{bad}");
+        }
+        assert_eq!(asked(Method::PUT, &[host, json, ("sec-fetch-site", "cross-site")]), 403);
+        assert_eq!(asked(Method::PUT, &[host, json, ("sec-fetch-site", "same-origin")]), 200);
+        assert_eq!(asked(Method::POST, &[host, ("content-type", "text/plain")]), 415);
+        assert_eq!(asked(Method::POST, &[host]), 415);
+        assert_eq!(asked(Method::DELETE, &[host]), 200);
+        assert_eq!(asked(Method::DELETE, &[host, ("content-length", "3"), ("content-type", "text/plain")]), 415);
+    }
+}

@@ -1,0 +1,284 @@
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+    routing::{MethodFilter, MethodRouter, on},
+};
+
+use super::{cameras, changes, events, guard, media, openapi, rules, serve, shapes, state::AppState, status, web};
+
+/// What a person needs the right for; accounts will map roles to these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// See what is now: cameras, their state and last pictures.
+    Live,
+    /// Watch what was recorded.
+    Playback,
+    /// Look through events.
+    Search,
+    /// Take recordings away.
+    Export,
+    /// Change cameras, shapes, rules.
+    Configure,
+    /// Read who did what.
+    Audit,
+    /// Read the uptime figures.
+    Uptime,
+    /// Nothing: the page itself and the description of the interface.
+    None,
+}
+
+/// The methods used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Reads; HEAD is answered beside it.
+    Get,
+    /// Adds.
+    Post,
+    /// Replaces.
+    Put,
+    /// Removes.
+    Delete,
+}
+
+impl Method {
+    /// As on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+    const fn filter(self) -> MethodFilter {
+        match self {
+            Self::Get => MethodFilter::GET,
+            Self::Post => MethodFilter::POST,
+            Self::Put => MethodFilter::PUT,
+            Self::Delete => MethodFilter::DELETE,
+        }
+    }
+}
+
+/// How a query parameter is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A whole number.
+    Int,
+    /// Whole numbers with commas between them.
+    Ids,
+    /// UTC microseconds or RFC 3339.
+    Time,
+    /// 1 or 0.
+    Flag,
+    /// Text.
+    Text,
+    /// One of these.
+    OneOf(&'static [&'static str]),
+}
+
+/// One query parameter.
+#[derive(Debug, Clone, Copy)]
+pub struct Param {
+    /// Its name.
+    pub name: &'static str,
+    /// How it is written.
+    pub kind: Kind,
+    /// What it does, one line.
+    pub about: &'static str,
+}
+
+/// What comes back when all is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// 200 with JSON of this type (`openapi` knows them).
+    Json(&'static str),
+    /// 201 with JSON of this type.
+    Created(&'static str),
+    /// 204.
+    Nothing,
+    /// 200 (or 206) with this media type.
+    Bytes(&'static str),
+}
+
+/// One route.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path as axum writes it.
+    pub path: &'static str,
+    /// The right it needs.
+    pub action: Action,
+    /// What it is about.
+    pub resource: &'static str,
+    /// Who answers.
+    pub handler: fn(MethodFilter) -> MethodRouter<AppState>,
+    /// One line on what it does.
+    pub summary: &'static str,
+    /// The query parameters it takes; all others are refused.
+    pub query: &'static [Param],
+    /// Type of the body it takes.
+    pub request: Option<&'static str>,
+    /// What comes back.
+    pub answer: Answer,
+}
+
+impl Route {
+    /// Whether the row serves that path, whatever the method.
+    #[must_use]
+    pub fn matches(&self, path: &str) -> bool {
+        let (mut mine, mut asked) = (self.path.split('/'), path.split('/'));
+        loop {
+            match (mine.next(), asked.next()) {
+                (Some(m), Some(_)) if m.starts_with("{*") => return true,
+                (Some(m), Some(a)) if m == a || (m.starts_with('{') && !a.is_empty()) => {}
+                (None, None) => return true,
+                _ => return false,
+            }
+        }
+    }
+}
+
+const CAMERA: Param = Param { name: "camera", kind: Kind::Int, about: "Of this camera; required." };
+const EVENT_FILTERS: &[Param] = &[
+    Param { name: "camera", kind: Kind::Ids, about: "Of these cameras." },
+    Param { name: "kind", kind: Kind::OneOf(&["motion", "intrusion"]), about: "Of this kind of rule." },
+    Param {
+        name: "class",
+        kind: Kind::OneOf(&["person", "bicycle", "motorcycle", "car", "bus", "truck"]),
+        about: "Of this class.",
+    },
+    Param { name: "from", kind: Kind::Time, about: "That started at or after this." },
+    Param { name: "to", kind: Kind::Time, about: "That started before this." },
+    Param { name: "limit", kind: Kind::Int, about: "Most events of the page, 1 to 200; 50 when not given." },
+    Param { name: "cursor", kind: Kind::Text, about: "`next` of the page before, with the same filters." },
+];
+const BOXED: Param = Param { name: "boxed", kind: Kind::Flag, about: "1 (default) with the boxes drawn, 0 as seen." };
+const STREAM: Param = Param {
+    name: "stream",
+    kind: Kind::OneOf(&["main", "sub"]),
+    about: "Which stream; when not given the main one, or the sub one where that cannot be played.",
+};
+const DOWNLOAD: Param = Param { name: "download", kind: Kind::Flag, about: "1 to keep it as a file." };
+
+macro_rules! table {
+    ($($method:ident $path:literal, $action:ident $resource:literal, $handler:path, $summary:literal,
+       $query:expr, $request:expr, $answer:ident $(($of:literal))?;)+) => {
+        /// Every route, one row each.
+        pub static TABLE: &[Route] = &[$(Route {
+            method: Method::$method,
+            path: $path,
+            action: Action::$action,
+            resource: $resource,
+            handler: |filter| on(filter, $handler),
+            summary: $summary,
+            query: $query,
+            request: $request,
+            answer: Answer::$answer $(($of))?,
+        },)+];
+    };
+}
+
+table! {
+    // method path, action resource, handler, summary, query, request, answer
+    Get "/api/v1/cameras", Live "camera", cameras::list,
+        "All cameras that take part, by code.", &[], None, Json("CameraList");
+    Post "/api/v1/cameras", Configure "camera", cameras::add,
+        "Adds a camera.", &[], Some("CameraDraft"), Created("Camera");
+    Get "/api/v1/cameras/{id}", Live "camera", cameras::one,
+        "One camera, also a retired one.", &[], None, Json("Camera");
+    Put "/api/v1/cameras/{id}", Configure "camera", cameras::change,
+        "Changes a camera; without a password the old one stays.", &[], Some("CameraDraft"), Json("Camera");
+    Delete "/api/v1/cameras/{id}", Configure "camera", cameras::retire,
+        "Retires a camera; what it recorded stays.", &[], None, Nothing;
+    Get "/api/v1/cameras/{id}/picture.jpg", Live "camera", media::picture,
+        "The last picture; its time is in X-Picture-Time-Us.", &[], None, Bytes("image/jpeg");
+    Get "/api/v1/clusters", Live "cluster", cameras::clusters,
+        "All clusters, by name.", &[], None, Json("ClusterList");
+    Get "/api/v1/shapes", Live "shape", shapes::list,
+        "The shapes drawn on a camera's picture.", &[CAMERA], None, Json("ShapeList");
+    Post "/api/v1/shapes", Configure "shape", shapes::add,
+        "Adds a shape.", &[], Some("ShapeDraft"), Created("Shape");
+    Put "/api/v1/shapes/{id}", Configure "shape", shapes::change,
+        "Changes a shape.", &[], Some("ShapeDraft"), Json("Shape");
+    Delete "/api/v1/shapes/{id}", Configure "shape", shapes::remove,
+        "Removes a shape.", &[], None, Nothing;
+    Get "/api/v1/rules", Live "rule", rules::list,
+        "The rules in force, in their newest version.", &[], None, Json("RuleList");
+    Post "/api/v1/rules", Configure "rule", rules::add,
+        "Adds a rule.", &[], Some("RuleDraft"), Created("Rule");
+    Put "/api/v1/rules/{id}", Configure "rule", rules::change,
+        "Changes a rule: a new version.", &[], Some("RuleDraft"), Json("Rule");
+    Delete "/api/v1/rules/{id}", Configure "rule", rules::remove,
+        "Removes a rule; its events stay.", &[], None, Nothing;
+    Get "/api/v1/events", Search "event", events::list,
+        "Events, newest first, a page at a time.", EVENT_FILTERS, None, Json("EventPage");
+    Get "/api/v1/events/{id}", Search "event", events::one,
+        "One event.", &[], None, Json("Event");
+    Get "/api/v1/events/{id}/snapshot.jpg", Search "event", media::event_picture,
+        "The picture of an event.", &[BOXED], None, Bytes("image/jpeg");
+    Get "/api/v1/events/{id}/clip.mp4", Playback "event", media::clip,
+        "The recording around an event; any byte range of it.", &[STREAM, DOWNLOAD], None, Bytes("video/mp4");
+    Get "/api/v1/changes", Live "change", changes::stream,
+        "What changes, as it changes (server-sent events).", &[], None, Bytes("text/event-stream");
+    Get "/api/v1/status", Live "status", status::show,
+        "Version, time, analysis and counters.", &[], None, Json("Status");
+    Get "/api/v1/openapi.json", None "openapi", openapi::show,
+        "This description.", &[], None, Json("OpenApi");
+    Get "/", None "page", web::page,
+        "The web app.", &[], None, Bytes("text/html");
+    Get "/{*path}", None "page", web::page,
+        "A file of the web app, or the web app itself.", &[], None, Bytes("text/html");
+}
+
+/// Everything this program serves.
+pub fn router(state: AppState) -> Router {
+    router_of(TABLE, state)
+}
+
+/// A router over other rows; [`router`] for everybody but tests.
+pub fn router_of(rows: &'static [Route], state: AppState) -> Router {
+    let mut router = Router::new();
+    for row in rows {
+        let gate = from_fn_with_state(row, guard::gate);
+        router = router.route(row.path, (row.handler)(row.method.filter()).route_layer(gate));
+    }
+    router
+        .method_not_allowed_fallback(guard::wrong_method)
+        .fallback(guard::no_such_path)
+        .layer(from_fn(guard::keep_out))
+        .layer(serve::catch_panics(state.counters.clone()))
+        .layer(from_fn(guard::harden))
+        .with_state(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_change_needs_the_right_to_configure_and_no_read_does() {
+        for row in TABLE {
+            assert_eq!(
+                row.method != Method::Get,
+                row.action == Action::Configure,
+                "{} {}",
+                row.method.name(),
+                row.path
+            );
+        }
+    }
+
+    #[test]
+    fn a_row_matches_the_paths_it_serves_and_no_others() {
+        let row = |path| TABLE.iter().find(|r| r.path == path).unwrap();
+        let one = row("/api/v1/cameras/{id}");
+        assert!(one.matches("/api/v1/cameras/7"));
+        for other in ["/api/v1/cameras", "/api/v1/cameras/", "/api/v1/cameras/7/x", "/api/v1/rules/7"] {
+            assert!(!one.matches(other), "{other}");
+        }
+        assert!(row("/{*path}").matches("/a/b/c") && row("/").matches("/"));
+    }
+}

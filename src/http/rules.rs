@@ -1,0 +1,106 @@
+//! Rules: what an officer wants to be told about.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use super::{body::Given, cameras, error::ApiError, params::Id, state::AppState};
+use crate::domain::{
+    camera::Camera,
+    ids::RuleId,
+    query::Actor,
+    refusal::Refusal,
+    rule::{Rule, RuleDraft},
+};
+
+#[derive(Serialize)]
+pub(super) struct RuleList {
+    rules: Vec<RuleJson>,
+}
+
+#[derive(Serialize)]
+pub(super) struct RuleJson {
+    id: RuleId,
+    version: i64,
+    #[serde(flatten)]
+    draft: RuleDraft,
+}
+
+impl RuleJson {
+    async fn new(state: &AppState, rule: &Rule, cameras: &[Camera]) -> Result<Self, ApiError> {
+        let code = match rule.camera {
+            None => None,
+            Some(id) => match cameras.iter().find(|c| c.id == id) {
+                Some(camera) => Some(camera.code.clone()),
+                None => Some(cameras::find(state, id).await?.code),
+            },
+        };
+        Ok(Self { id: rule.id, version: rule.version, draft: rule.to_draft(code) })
+    }
+}
+
+pub(super) async fn list(_: Actor, State(state): State<AppState>) -> Result<Json<RuleList>, ApiError> {
+    let cameras = state.store.cameras().await?;
+    let mut rules = Vec::new();
+    for rule in state.store.rules().await? {
+        rules.push(RuleJson::new(&state, &rule, &cameras).await?);
+    }
+    Ok(Json(RuleList { rules }))
+}
+
+pub(super) async fn add(
+    actor: Actor,
+    State(state): State<AppState>,
+    Given(draft): Given<RuleDraft>,
+) -> Result<Response, ApiError> {
+    let cameras = state.store.cameras().await?;
+    let mut rule = checked(&draft, &cameras)?;
+    let (store, now, new) = (state.store.clone(), state.clock.wall(), rule.clone());
+    rule.id = state.change(async move { store.add_rule(&actor, &new, now).await }).await?;
+    let location = [(header::LOCATION, format!("/api/v1/rules/{}", rule.id))];
+    let json = RuleJson::new(&state, &rule, &cameras).await?;
+    Ok((StatusCode::CREATED, location, Json(json)).into_response())
+}
+
+pub(super) async fn change(
+    actor: Actor,
+    State(state): State<AppState>,
+    Id(id): Id,
+    Given(draft): Given<RuleDraft>,
+) -> Result<Json<RuleJson>, ApiError> {
+    let cameras = state.store.cameras().await?;
+    let mut rule = checked(&draft, &cameras)?;
+    rule.id = RuleId(id);
+    let (store, now, new) = (state.store.clone(), state.clock.wall(), rule.clone());
+    rule.version = state.change(async move { store.update_rule(&actor, new.id, &new, now).await }).await?;
+    Ok(Json(RuleJson::new(&state, &rule, &cameras).await?))
+}
+
+pub(super) async fn remove(actor: Actor, State(state): State<AppState>, Id(id): Id) -> Result<StatusCode, ApiError> {
+    let (store, now) = (state.store.clone(), state.clock.wall());
+    state.change(async move { store.remove_rule(&actor, RuleId(id), now).await }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A usable rule; the camera's code is looked up here, where the codes are known.
+fn checked(draft: &RuleDraft, cameras: &[Camera]) -> Result<Rule, Vec<Refusal>> {
+    let code = draft.camera.as_deref().map(str::trim).filter(|code| !code.is_empty());
+    let camera = code.map(|code| cameras.iter().find(|c| c.code.eq_ignore_ascii_case(code)).map(|c| c.id).ok_or(code));
+    let unknown = match camera {
+        Some(Err(code)) => Some(Refusal::new(
+            "camera",
+            format!("không có camera mã «{code}»; hãy chọn trong danh sách camera"),
+            format!("there is no camera with the code “{code}”; take one of the list of cameras"),
+        )),
+        _ => None,
+    };
+    match (draft.checked(), unknown) {
+        (Ok(rule), None) => Ok(Rule { camera: camera.and_then(Result::ok), ..rule }),
+        (Ok(_), Some(unknown)) => Err(vec![unknown]),
+        (Err(wrong), unknown) => Err(wrong.into_iter().chain(unknown).collect()),
+    }
+}

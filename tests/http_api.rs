@@ -1,0 +1,13 @@
+//! The HTTP interface over real connections: every row of the table, refusals, pages, streams, stopping.
+
+#[path = "http_api/server.rs"]
+mod server;
+
+#[path = "http_api/guards.rs"]
+mod guards;
+#[path = "http_api/lists.rs"]
+mod lists;
+#[path = "http_api/live.rs"]
+mod live;
+#[path = "http_api/table.rs"]
+mod table;

@@ -1,0 +1,195 @@
+//! The table, the document made from it, and that answers are what the document says.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use vonglau::{
+    domain::{
+        camera::{StreamKind, StreamStatus, Trouble, TroubleCause},
+        ids::CameraId,
+        time::MediaTime,
+    },
+    http::routes::{Answer, Method, TABLE},
+    runtime::board::Picture,
+};
+
+use crate::server::{Head, NOW_US, Server};
+
+/// A body that fits each type of body.
+fn body(name: &str, camera: i64) -> Value {
+    match name {
+        "CameraDraft" => json!({"name": "Chợ", "main_url": "rtsp://10.0.0.9/1", "password": "k!n"}),
+        "ShapeDraft" => json!({"camera": camera, "kind": "line", "name": "vạch", "points": [[0.0, 0.5], [1.0, 0.5]]}),
+        "RuleDraft" => json!({"name": "Chuyển động", "kind": "motion", "zone": [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]}),
+        other => panic!("no body for {other}"),
+    }
+}
+
+/// A server with one of everything; returns ids of a camera, a shape, a rule and an event.
+fn furnished() -> (Server, [i64; 4]) {
+    let server = Server::start();
+    let camera = server.camera("Cổng Bắc");
+    let shape = server.post("/api/v1/shapes", &body("ShapeDraft", camera)).ok(201)["id"].as_i64().unwrap();
+    let rule = server.rule();
+    let event = server.event(camera, rule, NOW_US - 60_000_000);
+    let jpeg = bytes::Bytes::from_static(b"\xff\xd8jpeg\xff\xd9");
+    let pictures = server.state.data_dir.join("pictures/2026-11-20");
+    std::fs::create_dir_all(&pictures).unwrap();
+    std::fs::write(pictures.join(format!("{event}-boxed.jpg")), &jpeg).unwrap();
+    let board = &server.state.board;
+    board.set_picture(CameraId(camera), Picture { time: MediaTime(NOW_US), jpeg });
+    let why = Trouble { cause: TroubleCause::Login, detail: "401".into() };
+    board.set_status(CameraId(camera), StreamKind::Main, StreamStatus::Retrying { n: 3, why });
+    (server, [camera, shape, rule, event])
+}
+
+#[test]
+fn every_row_of_the_table_answers_as_it_says() {
+    for row in TABLE {
+        let (server, [camera, shape, rule, event]) = furnished();
+        let id = match row.resource {
+            "camera" => camera,
+            "shape" => shape,
+            "rule" => rule,
+            _ => event,
+        };
+        let mut path = row.path.replace("{id}", &id.to_string()).replace("{*path}", "su-kien/7");
+        if row.path == "/api/v1/shapes" && row.method == Method::Get {
+            path += &format!("?camera={camera}");
+        }
+        let at = format!("{} {path}", row.method.name());
+        if row.answer == Answer::Bytes("text/event-stream") {
+            let head = Head::read(&mut server.open("GET", &path, &[], b""));
+            assert_eq!((head.status, head.headers["content-type"].as_str()), (200, "text/event-stream"), "{at}");
+            continue;
+        }
+        let answer = match row.request {
+            Some(name) => {
+                let json = [("Content-Type", "application/json")];
+                server.send(row.method.name(), &path, &json, body(name, camera).to_string().as_bytes())
+            }
+            None => server.send(row.method.name(), &path, &[], b""),
+        };
+        if row.path.ends_with("clip.mp4") {
+            assert_eq!(answer.refused(404), ["clip"], "nothing was recorded");
+            continue;
+        }
+        let (status, mime) = match row.answer {
+            Answer::Json(_) => (200, "application/json"),
+            Answer::Created(_) => (201, "application/json"),
+            Answer::Nothing => (204, ""),
+            Answer::Bytes(mime) => (200, mime),
+        };
+        assert_eq!(answer.status, status, "{at}: {}", answer.text());
+        assert!(answer.header("content-type").starts_with(mime), "{at}: {}", answer.header("content-type"));
+        if row.method == Method::Get {
+            let head = server.send("HEAD", &path, &[], b"");
+            assert_eq!(head.status, 200, "HEAD {path}");
+            assert_eq!(head.header("content-length"), answer.header("content-length"), "HEAD {path}");
+        }
+        if row.method == Method::Post {
+            let made = answer.ok(201)["id"].as_i64().unwrap();
+            assert_eq!(answer.header("location"), format!("{path}/{made}"));
+        }
+    }
+}
+
+#[test]
+fn answers_are_what_the_document_says() {
+    let (server, [camera, _, _, event]) = furnished();
+    let document = server.get("/api/v1/openapi.json").ok(200);
+    let schemas = &document["components"]["schemas"];
+    let mut checked = BTreeSet::new();
+    for row in TABLE.iter().filter(|row| row.method == Method::Get) {
+        let Answer::Json(name) = row.answer else { continue };
+        let mut path = row.path.replace("{id}", &if row.resource == "camera" { camera } else { event }.to_string());
+        if row.path == "/api/v1/shapes" {
+            path += &format!("?camera={camera}");
+        }
+        let answer = server.get(&path).ok(200);
+        fits(&answer, &schemas[name], schemas, name);
+        if let Some(list) = answer.as_object().and_then(|o| o.values().find_map(Value::as_array)) {
+            assert!(!list.is_empty() || name == "ClusterList", "{name} is empty: nothing was compared");
+        }
+        checked.insert(name);
+    }
+    assert!(checked.len() >= 9, "{checked:?}");
+    fits(&server.get("/api/v1/cameras/999").ok(404), &schemas["Errors"], schemas, "Errors");
+}
+
+/// Whether a value is what a schema says: types, keys, no key more, names, references.
+fn fits(value: &Value, schema: &Value, all: &Value, at: &str) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let name = reference.rsplit('/').next().unwrap();
+        return fits(value, &all[name], all, at);
+    }
+    if let Some(choices) = schema["oneOf"].as_array() {
+        assert!(choices.len() == 2 && choices[1]["type"] == "null", "{at}: only «or null» is known here");
+        if !value.is_null() {
+            fits(value, &choices[0], all, at);
+        }
+        return;
+    }
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(n) if n.is_i64() => "integer",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let types = match &schema["type"] {
+        Value::Array(types) => types.clone(),
+        one => vec![one.clone()],
+    };
+    assert!(types.iter().any(|t| t == kind || (t == "number" && kind == "integer")), "{at}: {kind} is no {types:?}");
+    if let Some(names) = schema["enum"].as_array() {
+        assert!(names.contains(value), "{at}: {value} is none of {names:?}");
+    }
+    for (i, item) in value.as_array().into_iter().flatten().enumerate() {
+        fits(item, &schema["items"], all, &format!("{at}[{i}]"));
+    }
+    let Some(object) = value.as_object() else { return };
+    for key in schema["required"].as_array().into_iter().flatten() {
+        assert!(object.contains_key(key.as_str().unwrap()), "{at}: {key} is missing");
+    }
+    for (key, item) in object {
+        match (&schema["properties"][key], &schema["additionalProperties"]) {
+            (Value::Null, Value::Bool(false)) => panic!("{at}: {key} is not described"),
+            (Value::Null, more) if more.is_object() => fits(item, more, all, &format!("{at}.{key}")),
+            (Value::Null, _) => {}
+            (property, _) => fits(item, property, all, &format!("{at}.{key}")),
+        }
+    }
+}
+
+#[test]
+fn the_document_lists_exactly_the_table() {
+    let server = Server::start();
+    let document = server.get("/api/v1/openapi.json").ok(200);
+    let mut listed = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        listed.extend(item.as_object().unwrap().keys().map(|m| format!("{} {path}", m.to_ascii_uppercase())));
+    }
+    let mut table: Vec<_> =
+        TABLE.iter().map(|r| format!("{} {}", r.method.name(), r.path.replace("{*", "{"))).collect();
+    listed.sort();
+    table.sort();
+    assert_eq!(listed, table);
+    assert_eq!(document["openapi"], "3.1.0");
+}
+
+#[test]
+fn an_unknown_address_or_method_is_a_sentence_in_our_shape() {
+    let server = Server::start();
+    for path in ["/api", "/api/v1", "/api/v2/cameras", "/api/v1/cameras/1/secret"] {
+        assert_eq!(server.get(path).refused(404), ["path"], "{path}");
+        assert_eq!(server.post(path, &json!({})).refused(404), ["path"], "{path}");
+    }
+    let answer = server.send("DELETE", "/api/v1/cameras", &[], b"");
+    assert_eq!(answer.refused(405), ["method"]);
+    assert_eq!(answer.header("allow"), "GET,HEAD,POST");
+    assert_eq!(server.get("/api/v1/cameras/abc").refused(400), ["id"]);
+    assert_eq!(server.get("/api/v1/events/12345").refused(404), ["id"]);
+}
