@@ -1,0 +1,57 @@
+/** One small door to the server: JSON in and out, refusals as values a form can show. */
+import type { AlertEvent, Camera, CameraDraft, Cluster, EventPage, Refusal, Rule, RuleDraft, Status } from './types';
+
+const BASE = '/api/v1';
+
+/** The server answered, and said no. */
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    readonly refusals: Refusal[],
+  ) {
+    super(refusals.map((r) => `${r.place}: ${r.en}`).join('; ') || `HTTP ${status}`);
+  }
+}
+
+/** The sentences of an answer that is no success; an answer without any gives an empty list. */
+export async function refusalsOf(answer: Response): Promise<Refusal[]> {
+  const body: unknown = await answer.json().catch(() => null);
+  const errors = body && typeof body === 'object' && 'errors' in body ? body.errors : null;
+  return Array.isArray(errors) ? (errors as Refusal[]) : [];
+}
+
+async function ask<T>(method: string, path: string, body?: unknown, keepalive = false): Promise<T> {
+  const init: RequestInit = { method, keepalive };
+  if (method !== 'GET') {
+    init.headers = { 'Content-Type': 'application/json' };
+    if (body !== undefined) init.body = JSON.stringify(body);
+  }
+  const answer = await fetch(BASE + path, init);
+  if (!answer.ok) throw new Refused(answer.status, await refusalsOf(answer));
+  return (answer.status === 204 ? undefined : await answer.json()) as T;
+}
+
+export const api = {
+  status: () => ask<Status>('GET', '/status'),
+  cameras: () => ask<{ cameras: Camera[] }>('GET', '/cameras').then((a) => a.cameras),
+  clusters: () => ask<{ clusters: Cluster[] }>('GET', '/clusters').then((a) => a.clusters),
+  addCamera: (draft: CameraDraft) => ask<Camera>('POST', '/cameras', draft),
+  changeCamera: (id: number, draft: CameraDraft) => ask<Camera>('PUT', `/cameras/${id}`, draft),
+  /** `leaving`: the page is being closed; the request outlives it. */
+  removeCamera: (id: number, leaving: boolean) => ask<void>('DELETE', `/cameras/${id}`, undefined, leaving),
+  rules: () => ask<{ rules: Rule[] }>('GET', '/rules').then((a) => a.rules),
+  addRule: (draft: RuleDraft) => ask<Rule>('POST', '/rules', draft),
+  removeRule: (id: number, leaving: boolean) => ask<void>('DELETE', `/rules/${id}`, undefined, leaving),
+  events: (query: URLSearchParams) => ask<EventPage>('GET', `/events?${query}`),
+  event: (id: number) => ask<AlertEvent>('GET', `/events/${id}`),
+};
+
+export const url = {
+  changes: `${BASE}/changes`,
+  picture: (camera: number, time_us: number) => `${BASE}/cameras/${camera}/picture.jpg?t=${time_us}`,
+  /** The revision makes a changed event show its changed snapshot. */
+  snapshot: (event: AlertEvent, boxed: boolean) =>
+    `${BASE}/events/${event.id}/snapshot.jpg?boxed=${boxed ? 1 : 0}&r=${event.revision}`,
+  clip: (id: number, stream: 'main' | 'sub') => `${BASE}/events/${id}/clip.mp4?stream=${stream}`,
+  clipDownload: (id: number) => `${BASE}/events/${id}/clip.mp4?stream=main&download=1`,
+};

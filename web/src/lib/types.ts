@@ -1,0 +1,121 @@
+/** The shapes of API v1, as the server writes them. Times are UTC microseconds and end in `_us`. */
+
+export type StreamKind = 'main' | 'sub';
+export type TroubleCause = 'network' | 'camera' | 'login';
+export type RuleKind = 'motion' | 'intrusion';
+export type ObjectClass = 'person' | 'bicycle' | 'motorcycle' | 'car' | 'bus' | 'truck';
+
+/** Corners are normalised: 0..1 from the left and from the top. */
+export type Corner = [number, number];
+/** Left, top, right, bottom, each 0..1. */
+export type Box = [number, number, number, number];
+
+export interface StreamStatus {
+  state: 'connecting' | 'streaming' | 'retrying' | 'stopped';
+  n?: number;
+  why?: { cause: TroubleCause; detail: string };
+}
+
+export interface Stream {
+  id: number;
+  kind: StreamKind;
+  url: string;
+  status: StreamStatus | null;
+}
+
+export interface Camera {
+  id: number;
+  code: string;
+  name: string;
+  cluster: string | null;
+  hamlet: string | null;
+  enabled_us: number;
+  retired_us: number | null;
+  streams: Stream[];
+  username: string | null;
+  has_password: boolean;
+  picture: { time_us: number } | null;
+}
+
+/** What the camera form sends. On a change a missing `password` leaves the stored one as it is. */
+export interface CameraDraft {
+  name: string;
+  code?: string;
+  main_url: string;
+  sub_url?: string;
+  username?: string;
+  password?: string;
+  cluster?: string;
+  hamlet?: string;
+}
+
+export interface Cluster {
+  id: number;
+  name: string;
+}
+
+export interface RuleDraft {
+  name: string;
+  kind: RuleKind;
+  camera?: string | null;
+  zone?: Corner[] | null;
+  classes?: ObjectClass[] | null;
+  min_score?: number | null;
+  k?: number | null;
+  n?: number | null;
+  cooldown_s?: number | null;
+}
+
+export interface Rule extends RuleDraft {
+  id: number;
+  version: number;
+}
+
+export interface PathPoint {
+  time_us: number;
+  box: Box;
+}
+
+export interface AlertEvent {
+  id: number;
+  camera: number;
+  camera_code: string;
+  camera_name: string;
+  rule: number;
+  rule_version: number;
+  rule_name: string;
+  kind: RuleKind;
+  class: ObjectClass | null;
+  track: number | null;
+  start_us: number;
+  end_us: number;
+  open: boolean;
+  revision: number;
+  score: number;
+  box: Box;
+  path: PathPoint[];
+  model_sha256: string | null;
+  numbers: Record<string, number>;
+  has_snapshot: boolean;
+  clip: { start_us: number; end_us: number } | null;
+}
+
+export interface EventPage {
+  events: AlertEvent[];
+  next: string | null;
+}
+
+export interface Status {
+  version: string;
+  site: string;
+  now_us: number;
+  vision: { running: boolean; detector: string | null; why: string | null };
+  counters: Record<string, number>;
+}
+
+/** One sentence about one field; the server speaks both languages. */
+export interface Refusal {
+  place: string;
+  vi: string;
+  en: string;
+}

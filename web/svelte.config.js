@@ -1,0 +1,2 @@
+// Read by vite-plugin-svelte and svelte-check: runes everywhere, no legacy mode.
+export default { compilerOptions: { runes: true } };
