@@ -26,6 +26,7 @@ fn refused(text: &str) -> Vec<Refusal> {
 fn the_example_equals_the_defaults() {
     assert_eq!(Config::parse(EXAMPLE), Ok(Config::default()));
     assert_eq!(Config::parse(""), Ok(Config::default()));
+    assert_eq!(Config::parse(&format!("\u{feff}{EXAMPLE}")), Ok(Config::default()), "as saved on Windows");
     assert_eq!(Config::load(None), Ok(Config::default()));
 }
 

@@ -51,6 +51,8 @@ pub(super) struct Reader {
 impl Reader {
     /// Parses TOML; a text that is not TOML is one refusal with its line.
     pub(super) fn parse(text: &str) -> Result<Self, Refusal> {
+        // Editors on Windows put a byte order mark before the first line.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let table = text.parse::<Table>().map_err(|e| {
             let line = e.span().map_or(1, |s| text[..s.start.min(text.len())].matches('\n').count() + 1);
             // The parser's own message may take several lines; a refusal is one sentence.

@@ -152,23 +152,36 @@ fn listen(reader: &mut Reader) -> Option<SocketAddr> {
         );
         return None;
     };
-    if !address.ip().is_loopback() {
-        reader.refuse(
-            "listen",
-            format!(
-                "{address} mở cho máy khác, mà phiên bản này chưa có tài khoản: ai vào được cũng xem được mọi camera. \
-                 Dùng \"127.0.0.1:{0}\"; từ máy khác, mở qua đường hầm SSH (ssh -L {0}:127.0.0.1:{0} máy-này).",
-                address.port()
-            ),
-            format!(
-                "{address} is open to other machines, and this version has no accounts yet: whoever reaches it sees every \
-                 camera. Use \"127.0.0.1:{0}\"; from another machine, go through SSH (ssh -L {0}:127.0.0.1:{0} this-machine).",
-                address.port()
-            ),
-        );
-        return None;
+    match check_listen(address) {
+        Ok(()) => Some(address),
+        Err(refusal) => {
+            reader.refuse("listen", refusal.vi, refusal.en);
+            None
+        }
     }
-    Some(address)
+}
+
+/// Accepts only an address of this machine itself.
+///
+/// # Errors
+/// A [`Refusal`] at `listen` that says why and how to reach the pages from another machine.
+pub fn check_listen(address: SocketAddr) -> Result<(), Refusal> {
+    if address.ip().to_canonical().is_loopback() {
+        return Ok(());
+    }
+    let port = address.port();
+    Err(Refusal::new(
+        "listen",
+        format!(
+            "{address} mở cho máy khác, mà phiên bản này chưa có tài khoản: ai vào được cũng xem được mọi camera. \
+             Dùng \"127.0.0.1:{port}\"; từ máy khác, mở qua đường hầm SSH (ssh -L {port}:127.0.0.1:{port} máy-này)."
+        ),
+        format!(
+            "{address} is open to other machines, and this version has no accounts yet: whoever reaches it sees every \
+             camera. Use \"127.0.0.1:{port}\"; from another machine, go through SSH \
+             (ssh -L {port}:127.0.0.1:{port} this-machine)."
+        ),
+    ))
 }
 
 /// Takes a path. `~/` is the home folder; an empty one is refused.
