@@ -1,5 +1,7 @@
 //! The verbs, pure: `(state, input, now) -> (state, outputs)`. No clock, no file, no socket.
 
 pub mod cursor;
+pub mod motion;
+pub mod nms;
 pub mod rules;
 pub mod tracker;
