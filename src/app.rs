@@ -240,7 +240,12 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
         tasks: short.clone(),
         on_config: Arc::clone(&changed),
     };
-    pages.spawn("pages", http::serve(listener, state, stop.clone()));
+    let pages_stop = stop.clone();
+    pages.spawn("pages", async move {
+        if let Err(error) = http::serve(listener, state, pages_stop).await {
+            tracing::error!(%error, "the pages could not be served");
+        }
+    });
     let peak = PeakMemory::default();
     Ok(Running {
         config,

@@ -17,7 +17,6 @@ use crate::{
         ids::{CameraId, RuleId},
         refusal::Refusal,
         rule::Rule,
-        time::MediaTime,
     },
     logic::rules::Rules,
     vision,
@@ -67,12 +66,8 @@ pub(super) fn run(args: &AnalyzeArgs) -> anyhow::Result<ExitCode> {
             }
         }
     };
-    let mut last = MediaTime(0);
-    let summary = vision::analyze::analyze(&args.file, model, &mut |seen| {
-        last = seen.time;
-        print(engine.step(seen));
-    })?;
-    print(engine.finish(last));
+    let summary = vision::analyze::analyze(&args.file, model, &mut |seen| print(engine.step(seen)))?;
+    print(engine.finish());
     if args.json {
         let tracks: serde_json::Map<_, _> =
             summary.tracks.iter().map(|(class, n)| (class.name().to_owned(), (*n).into())).collect();

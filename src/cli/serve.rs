@@ -27,7 +27,7 @@ pub(super) struct ServeArgs {
 
 pub(super) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let config = args.place.load(args.listen)?;
-    start_log(&config.log);
+    start_log(config.log.as_str());
     let stop = Stop::new();
     let (stdin_too, summary) = (args.until_stdin_ends, args.summary);
     let serving = app::serve(config, args.record_only, stop.clone(), move |addr| {

@@ -85,7 +85,7 @@ pub(super) async fn run(args: SimArgs) -> anyhow::Result<ExitCode> {
         size: args.size,
         fps: args.fps,
         bitrate_kbps: args.bitrate,
-        gop: args.gop.unwrap_or(2 * args.fps),
+        gop: args.gop.unwrap_or(0),
         sub_size: args.sub_size,
         sub_fps: args.sub_fps,
         codec: args.codec,

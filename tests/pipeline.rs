@@ -1,0 +1,158 @@
+//! The main job end to end: drawn streets over real RTSP through the real program, and back out as events and clips.
+
+mod common;
+
+use std::{collections::BTreeMap, path::Path, process::Command};
+
+use common::{
+    house::{Cameras, House},
+    recorded::{assert_unbroken, recorded},
+};
+use serde_json::{Value, json};
+use vonglau::{
+    domain::camera::StreamKind,
+    sim::{
+        ledger::{self, Entry},
+        truth,
+    },
+    store::Store,
+};
+
+/// Objects smaller than this share of the picture need not be noticed.
+const AREA_NOTICED: f32 = 0.002;
+/// How far a sending time may lie from the media time of the same unit.
+const SLACK_US: i64 = 1_000_000;
+
+#[tokio::test]
+async fn drawn_streets_are_recorded_unit_for_unit_and_their_motion_is_found_with_clips() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (ledger, truth) = (folder.path().join("ledger.jsonl"), folder.path().join("truth.jsonl"));
+    let text = |path: &Path| path.display().to_string();
+    let cameras =
+        Cameras::start(&["--cameras", "2", "--seed", "7", "--ledger", &text(&ledger), "--truth", &text(&truth)]);
+    let data = folder.path().join("data");
+    let house = House::start(&data, &[]);
+    let ids = house.add_cameras(&cameras.urls);
+    house.add_rule(&json!({ "name": "Có chuyển động", "kind": "motion" }));
+    // Two loops of 20 s and some more, of the slower (sub) stream: 15 + 10 units a second and camera.
+    house.wait_until_recorded(2 * 25 * 45);
+    house.wait_until("an event of each camera has ended", |h| ids.iter().all(|id| !closed_events(h, *id).is_empty()));
+    for id in &ids {
+        for event in closed_events(&house, *id) {
+            assert_clip_shows(&house, &event, folder.path());
+        }
+    }
+    let summary = house.stop();
+    cameras.program.end();
+
+    assert_eq!(summary["packets_received"], summary["packets_recorded"], "{summary}");
+    let sent = ledger::read(&ledger).expect("the ledger");
+    let drawn = truth::read(&truth).expect("the truth");
+    let store = Store::open(&data.join("vonglau.db")).await.expect("the database");
+    for (camera, number) in store.cameras().await.expect("cameras").iter().zip(1..) {
+        for kind in [StreamKind::Main, StreamKind::Sub] {
+            let sent: Vec<&Entry> = sent.iter().filter(|e| e.camera == number && e.stream == kind).collect();
+            let units = recorded(&store, &data, camera, kind).await;
+            let (before, after) = assert_unbroken(&units, &sent);
+            assert_eq!(before, 0, "the simulator starts with a key frame");
+            // What was on its way when the signal came may be missing; more than a second of it may not.
+            assert!(after <= 16, "{after} units at the end of {} {} are missing", camera.code, kind.name());
+        }
+        let busy = Timeline::of(&sent, &drawn.1, number);
+        let query = vonglau::domain::query::EventQuery { cameras: vec![camera.id], ..Default::default() };
+        let events = store.events(&query, None, 1000).await.expect("events");
+        assert!(events.iter().all(|e| !e.open), "an event was left open");
+        busy.assert_found(&events.iter().map(|e| (e.start_us, e.end_us)).collect::<Vec<_>>());
+    }
+    store.close().await;
+}
+
+fn closed_events(house: &House, camera: i64) -> Vec<Value> {
+    let events = house.get(&format!("/api/v1/events?camera={camera}"));
+    events["events"].as_array().expect("events").iter().filter(|e| e["open"] == false).cloned().collect()
+}
+
+/// The clip decodes to its last frame, holds the event's time, and there is a picture.
+fn assert_clip_shows(house: &House, event: &Value, folder: &Path) {
+    let number = |value: &Value| value.as_i64().unwrap_or_else(|| panic!("no number in {event}"));
+    let (from, to) = (number(&event["clip"]["start_us"]), number(&event["clip"]["end_us"]));
+    assert!(from <= number(&event["start_us"]) && number(&event["end_us"]) <= to, "{event}");
+    for stream in ["main", "sub"] {
+        let path = format!("/api/v1/events/{}/clip.mp4?stream={stream}", event["id"]);
+        let (status, bytes) = house.get_bytes(&path);
+        assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&bytes[..bytes.len().min(300)]));
+        let file = folder.join("clip.mp4");
+        std::fs::write(&file, &bytes).expect("the clip is written");
+        let (frames, seconds) = probe(&file);
+        let lasted = (number(&event["end_us"]) - number(&event["start_us"])) as f64 / 1e6;
+        assert!(seconds >= lasted, "{path} plays {seconds} s of an event of {lasted} s");
+        let least = seconds * if stream == "main" { 15.0 } else { 10.0 } * 0.9;
+        assert!(frames as f64 >= least, "{path}: only {frames} frames decode in {seconds} s");
+    }
+    let (status, jpeg) = house.get_bytes(&format!("/api/v1/events/{}/snapshot.jpg", event["id"]));
+    assert_eq!((status, jpeg.get(..3)), (200, Some(&[0xff, 0xd8, 0xff][..])), "no snapshot of {event}");
+}
+
+/// Decoded frames and duration in seconds, by ffprobe; it must find no error.
+fn probe(file: &Path) -> (u64, f64) {
+    let args = ["-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames:format=duration", "-of", "json"];
+    let output = Command::new("ffprobe").args(args).arg(file).output().expect("ffprobe runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
+    let found: Value = serde_json::from_slice(&output.stdout).expect("its answer");
+    let number = |v: &Value| v.as_str().and_then(|s| s.parse::<f64>().ok()).unwrap_or_else(|| panic!("{found}"));
+    (number(&found["streams"][0]["nb_read_frames"]) as u64, number(&found["format"]["duration"]))
+}
+
+/// When something large enough to be noticed was in the picture that was sent.
+struct Timeline {
+    /// Sending time and whether something was there, in order.
+    frames: Vec<(i64, bool)>,
+}
+
+impl Timeline {
+    fn of(sent: &[Entry], drawn: &[truth::Row], camera: u32) -> Self {
+        let mut area_at: BTreeMap<u64, f32> = BTreeMap::new();
+        for row in drawn.iter().filter(|r| r.camera == camera) {
+            let area = area_at.entry(row.t_us).or_default();
+            *area = area.max(row.rect.area());
+        }
+        let noticed = |e: &&Entry| area_at.get(&e.clip_us).is_some_and(|area| *area > AREA_NOTICED);
+        let of_camera = sent.iter().filter(|e| e.camera == camera && e.stream == StreamKind::Sub);
+        Self { frames: of_camera.map(|e| (e.sent_us, noticed(&e))).collect() }
+    }
+
+    /// Stretches of frames that are all busy or all quiet: (busy, start, end), without the first and the last.
+    fn stretches(&self) -> Vec<(bool, i64, i64)> {
+        let mut out: Vec<(bool, i64, i64)> = Vec::new();
+        for (at, busy) in &self.frames {
+            match out.last_mut() {
+                Some(last) if last.0 == *busy => last.2 = *at,
+                _ => out.push((*busy, *at, *at)),
+            }
+        }
+        let whole = out.len().saturating_sub(1);
+        out.get(1..whole).map(<[_]>::to_vec).unwrap_or_default()
+    }
+
+    fn assert_found(&self, events: &[(i64, i64)]) {
+        let stretches = self.stretches();
+        let of_length = |busy: bool, us: i64| stretches.iter().filter(move |s| s.0 == busy && s.2 - s.1 >= us);
+        assert!(of_length(true, 2_000_000).count() > 0 && of_length(false, 4_000_000).count() > 0, "{stretches:?}");
+        for (_, start, end) in of_length(true, 2_000_000) {
+            let found = events.iter().any(|(a, b)| *a < end + SLACK_US && *b > start - SLACK_US);
+            assert!(found, "nothing was found from {start} to {end}: {events:?}");
+        }
+        // A motion event closes after 2 quiet seconds: none may last through the middle of a quiet stretch.
+        for (_, start, end) in of_length(false, 4_000_000) {
+            let middle = start + (end - start) * 3 / 4;
+            let through = events.iter().find(|(a, b)| *a < middle && *b > middle);
+            assert!(through.is_none(), "an event lasts through the quiet from {start} to {end}: {through:?}");
+        }
+        for (a, b) in events {
+            let near = |at: i64| (a - SLACK_US..=b + SLACK_US).contains(&at);
+            let something = self.frames.iter().any(|(at, busy)| *busy && near(*at));
+            assert!(something, "an event from {a} to {b} where nothing was drawn");
+        }
+    }
+}
