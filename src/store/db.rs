@@ -57,10 +57,11 @@ impl Db {
 
 impl Tx {
     async fn commit(self) -> Result<()> {
-        Ok(match self {
+        match self {
             Self::Sqlite(tx) => tx.commit().await?,
             Self::Postgres(tx) => tx.commit().await?,
-        })
+        }
+        Ok(())
     }
     async fn rollback(self) {
         let done = match self {
@@ -95,5 +96,29 @@ impl Store {
         done.await.unwrap_or_else(|ended| {
             Err(StoreError::Database(sqlx::Error::Io(std::io::Error::other(format!("a transaction {ended}")))))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{domain::time::WallTime, store::sql::Sql};
+
+    #[tokio::test]
+    async fn a_panic_within_a_transaction_undoes_it_and_the_next_one_goes_on() {
+        let store = Store::in_memory().await.unwrap();
+        store.heartbeat("boot", 1, WallTime(1)).await.unwrap();
+        let failed: Result<()> = store
+            .write(|tx| {
+                Box::pin(async move {
+                    tx.execute(Sql::new("update heartbeat set utc_us = 2")).await?;
+                    panic!("on purpose");
+                })
+            })
+            .await;
+        assert!(failed.unwrap_err().to_string().contains("panicked"));
+        assert_eq!(store.last_heartbeat().await.unwrap(), Some(WallTime(1)));
+        store.heartbeat("boot", 3, WallTime(3)).await.unwrap();
+        assert_eq!(store.last_heartbeat().await.unwrap(), Some(WallTime(3)));
     }
 }

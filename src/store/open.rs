@@ -163,7 +163,12 @@ fn sqlite_pool(connections: u32) -> PoolOptions<Sqlite> {
 
 async fn connect_writer(options: &SqliteConnectOptions) -> Result<SqlitePool> {
     // FULL: what was said to be written survives a loss of power, not only a loss of the process.
-    let options = options.clone().journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
+    let options = options
+        .clone()
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        // After a long read the log may be large; it need not stay so.
+        .pragma("journal_size_limit", "67108864");
     let mut tries = 0;
     loop {
         match sqlite_pool(1).connect_with(options.clone()).await {
@@ -271,4 +276,37 @@ fn newer(version: i64) -> (String, String) {
         format!("cơ sở dữ liệu thuộc bản mới hơn (lược đồ {version}, bản này biết đến {known}); hãy chạy bản mới hơn"),
         format!("the database is of a newer version (schema {version}, this one knows {known}); run the newer version"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_their_numbers() {
+        for (version, fine) in [("3.51.3", true), ("3.53", true), ("4.0.0", true), ("3.51.2", false), ("3.9.9", false)]
+        {
+            assert_eq!(version_numbers(version) >= SQLITE_LEAST, fine, "{version}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_library_within_is_new_enough_and_the_writer_is_durable() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("vonglau.db")).await.unwrap();
+        let Db::Sqlite { read, write } = &store.db else { panic!("not SQLite") };
+        for (pool, pragma, expected) in [
+            (write, "pragma synchronous", 2),
+            (write, "pragma foreign_keys", 1),
+            (read, "pragma foreign_keys", 1),
+            (write, "pragma busy_timeout", 5000),
+        ] {
+            let (value,): (i64,) = sqlx::query_as(pragma).fetch_one(pool).await.unwrap();
+            assert_eq!(value, expected, "{pragma}");
+        }
+        let (mode,): (String,) = sqlx::query_as("pragma journal_mode").fetch_one(read).await.unwrap();
+        assert_eq!(mode, "wal");
+        assert!(sqlx::query("delete from site").execute(read).await.is_err(), "readers cannot write");
+        store.close().await;
+    }
 }

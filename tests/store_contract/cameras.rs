@@ -191,7 +191,7 @@ async fn shapes_are_added_changed_and_removed() {
         let line = Shape { id: line_id, ..line };
         assert_eq!(store.shapes(id).await.unwrap(), [zone.clone(), line.clone()]);
         store.remove_shape(&actor(), zone_id, NOW).await.unwrap();
-        assert_eq!(store.shapes(id).await.unwrap(), [line.clone()]);
+        assert_eq!(store.shapes(id).await.unwrap(), std::slice::from_ref(&line));
         assert_not_found(store.remove_shape(&actor(), zone_id, NOW).await, "shape");
         assert_not_found(store.update_shape(&actor(), &zone, NOW).await, "shape");
         assert_not_found(store.update_shape(&actor(), &Shape { camera: other, ..line }, NOW).await, "shape");
