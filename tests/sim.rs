@@ -224,7 +224,7 @@ async fn requests_that_make_no_sense_get_their_status_and_harm_no_other_client()
         let tcp = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n";
         let cam1 = format!("rtsp://127.0.0.1:{}/cam1/main/trackID=1", sim.port);
         for (request, status) in [
-            (format!("OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"), "200"),
+            ("OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n".to_owned(), "200"),
             (format!("DESCRIBE {} RTSP/1.0\r\nCSeq: 2\r\n\r\n", sim.main_url(2)), "404"),
             (format!("PLAY {url} RTSP/1.0\r\nCSeq: 3\r\n\r\n"), "455"),
             (format!("RECORD {url} RTSP/1.0\r\nCSeq: 4\r\n\r\n"), "501"),
