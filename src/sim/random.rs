@@ -39,3 +39,17 @@ impl Random {
 pub(crate) fn spread(index: u32) -> f64 {
     (f64::from(index) * 0.618_033_988_749_895).fract()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thirty_seven_cameras_start_at_thirty_seven_different_moments() {
+        let mut places: Vec<f64> = (0..37).map(spread).collect();
+        assert_eq!(places[0], 0.0, "the first one at once");
+        places.sort_by(f64::total_cmp);
+        assert!(places.windows(2).all(|w| w[1] - w[0] > 0.01), "{places:?}");
+        assert!(places.iter().all(|p| (0.0..1.0).contains(p)));
+    }
+}

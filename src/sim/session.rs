@@ -195,18 +195,20 @@ impl Connection<'_> {
             if next.due > now {
                 return Ok(());
             }
-            let report = play.report_due <= now;
+            // Never first: some clients (retina) take the first timestamp they see for the start of the stream.
+            let report = play.sent > 0 && play.report_due <= now;
             let since_start_us = now.since(play.start);
             let track = Arc::clone(&session.track);
             let unit = &track.units[next.index];
             let rtp_time = session.time_zero.wrapping_add(next.ticks as u32);
             self.out.clear();
-            unit.cut.stamp(&mut session.counting, rtp_time, &mut self.out);
+            // Before the unit, so that nothing is left to write once the unit's last byte is through.
             if report {
                 let now_ticks = session.time_zero.wrapping_add((since_start_us * 9 / 100) as u32);
                 let utc_us = self.shared.clock.media_at(now).us();
                 sender_report(&session.counting, utc_us, now_ticks, &mut self.out);
             }
+            unit.cut.stamp(&mut session.counting, rtp_time, &mut self.out);
             self.pipe.write(&self.out).await?;
             let sent_us = self.shared.clock.media().us();
             self.shared.counters.units_sent.add(1);
