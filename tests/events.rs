@@ -146,7 +146,7 @@ async fn events_are_kept_with_their_pictures_and_tracks_are_counted() {
 
     room.send((0..4).map(|i| moving(gate, i * 200))).await;
     let ask = room.answer().await;
-    assert_eq!((ask.camera, ask.time, ask.boxes), (gate, MediaTime(START_US), vec![rect(0.5)]));
+    assert_eq!((ask.camera, ask.time.us() - START_US, ask.boxes), (gate, 400_000, vec![rect(0.5)]));
 
     room.send([(0, 0.5, 0.1), (200, 0.55, 0.2), (400, 0.5, 0.3)].map(|(ms, score, x)| person(yard, ms, score, x)))
         .await;
@@ -170,7 +170,7 @@ async fn events_are_kept_with_their_pictures_and_tracks_are_counted() {
     assert_eq!((inside.class, inside.track, inside.score), (Some(Class::Person), Some(TrackId(5)), 0.7));
     assert_eq!((inside.path.len(), inside.model_sha256.as_deref()), (4, Some("abc")));
     assert_eq!(inside.numbers["frames_in_zone"], 4.0);
-    assert_eq!(picture(data.path(), moved.id, false), "plain 0");
+    assert_eq!(picture(data.path(), moved.id, false), "plain 400000");
     assert_eq!(picture(data.path(), inside.id, false), "plain 600000");
     assert_eq!(picture(data.path(), inside.id, true), "boxed 600000");
     assert_eq!((counters.events.get(), counters.tracks.get()), (2, 1));

@@ -98,6 +98,14 @@ impl Filter {
             noise,
         }
     }
+    /// Its first guess of a speed, picture heights a second; as unsure as before.
+    pub fn drift(&mut self, (x, y): (f64, f64)) {
+        (self.x.speed, self.y.speed) = (x, y);
+    }
+    /// The speed of its centre, picture heights a second.
+    pub fn speed(&self) -> (f64, f64) {
+        (self.x.speed, self.y.speed)
+    }
     /// Time passes.
     pub fn pass(&mut self, dt_s: f64) {
         let acceleration = self.noise.acceleration * self.shape().size();

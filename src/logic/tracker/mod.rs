@@ -69,7 +69,7 @@ impl Default for TrackerConfig {
             lose_new_s: 1.5,
             lose_confirmed_s: 2.0,
             first_speed: 3.5,
-            acceleration: 4.0,
+            acceleration: 2.0,
             duplicate_iou: 0.7,
         }
     }
@@ -105,6 +105,8 @@ struct Track {
     // The newest sightings, at most as many as confirming takes.
     seen: Vec<MediaTime>,
     confirmed: bool,
+    // Whether it took its first speed from a neighbour.
+    in_stream: bool,
 }
 
 fn seconds(us: i64) -> f64 {
@@ -119,8 +121,8 @@ impl Track {
             acceleration: f64::from(config.acceleration),
         };
         let filter = Filter::new(Shape::of(detection.rect, f64::from(config.aspect)), noise);
-        let mut track =
-            Self { id, filter, class: detection.class, votes: Default::default(), seen: Vec::new(), confirmed: false };
+        let (class, votes, seen) = (detection.class, Default::default(), Vec::new());
+        let mut track = Self { id, filter, class, votes, seen, confirmed: false, in_stream: false };
         track.count(time, detection, config);
         track
     }
@@ -154,6 +156,11 @@ impl Track {
 
 /// A step back in time by more than this is a new beginning, not a frame out of order.
 const BACK_MAX_US: i64 = 1_000_000;
+
+/// Neighbours in a stream of traffic are at most this many sizes ahead or behind …
+const STREAM_REACH: f64 = 5.0;
+/// … and at most this many beside.
+const STREAM_WIDTH: f64 = 0.5;
 
 impl Tracker {
     /// Follows nothing yet; the first track gets `first_id`, each further one the next number.
@@ -235,7 +242,9 @@ impl Tracker {
             if detection.score < self.config.new_score || twice || self.tracks.len() >= TRACKS_MAX {
                 continue;
             }
-            self.tracks.push(Track::new(TrackId(self.next_id), time, detection, &self.config));
+            let mut track = Track::new(TrackId(self.next_id), time, detection, &self.config);
+            self.join_stream(&mut track, time);
+            self.tracks.push(track);
             self.next_id = self.next_id.saturating_add(1);
             points.push((self.tracks.len() - 1, detection));
         }
@@ -253,6 +262,31 @@ impl Tracker {
                 rect,
                 confirmed: track.confirmed,
             });
+        }
+    }
+
+    /// Takes for the first speed of something new that of its nearest neighbour in the same stream of traffic.
+    ///
+    /// In a row of motorbikes each of which moves about the distance to the next one between frames, the nearest box
+    /// is the wrong one; only the stream tells which way and how far. Standing still is no stream.
+    fn join_stream(&self, new: &mut Track, now: MediaTime) {
+        let here = new.filter.shape();
+        let near = self.tracks.iter().filter(|t| t.confirmed || t.in_stream).filter_map(|t| {
+            let there = t.filter.shape();
+            let (size, ratio) = (here.size(), there.size() / here.size());
+            let (dx, dy) = ((there.x - here.x) / size, (there.y - here.y) / size);
+            let kindred = class_cost(t.class, new.class).is_some() && (0.6..1.7).contains(&ratio);
+            let fresh = t.unseen_s(now) < 0.5;
+            let distance = dx.hypot(dy);
+            let (vx, vy) = t.filter.speed();
+            // Ahead or behind along its way, not beside it: the next lane may go the other way.
+            let speed = vx.hypot(vy);
+            let beside = if speed > 0.0 { (dx * vy - dy * vx).abs() / speed } else { distance };
+            (kindred && fresh && distance < STREAM_REACH && beside < STREAM_WIDTH).then_some((distance, t))
+        });
+        if let Some((_, neighbour)) = near.min_by(|a, b| a.0.total_cmp(&b.0)) {
+            new.filter.drift(neighbour.filter.speed());
+            new.in_stream = true;
         }
     }
 

@@ -50,6 +50,29 @@ fn a_motorbike_at_uneven_times_down_to_two_a_second_keeps_one_name() {
 }
 
 #[test]
+fn in_a_row_of_motorbikes_a_newcomer_is_not_taken_for_the_one_ahead() {
+    // Each is nearly where the one ahead was a frame before: 0.06 long, 0.09 apart, 0.07 a frame. The first one has a
+    // head start: of a row that is there from the beginning nobody could tell which way it goes.
+    let mut tracker = tracker();
+    let mut names: BTreeMap<usize, BTreeSet<TrackId>> = BTreeMap::new();
+    for frame in 0..25 {
+        let head_start = |i| if i == 0 { 0.15 } else { 0.0 };
+        let row = (0..20).map(|i| (i, 0.07 * frame as f32 - 0.09 * i as f32 + head_start(i) - 0.1));
+        let here: Vec<_> = row
+            .filter(|(_, x)| (0.03..0.97).contains(x))
+            .filter_map(|(i, x)| seen(Class::Motorcycle, 0.8, x, 0.6, 0.06, 0.1).map(|d| (i, d)))
+            .collect();
+        let detections: Vec<_> = here.iter().map(|(_, d)| *d).collect();
+        for point in tracker.step(MediaTime(frame * 200_000), Some(&detections)).points {
+            let (bike, _) = here.iter().find(|(_, d)| d.rect == point.rect).unwrap();
+            names.entry(*bike).or_default().insert(point.track);
+        }
+    }
+    assert!(names.len() > 15, "{names:?}");
+    assert!(names.values().all(|n| n.len() == 1), "{names:?}");
+}
+
+#[test]
 fn two_that_cross_keep_their_names() {
     let mut tracker = tracker();
     let mut last = BTreeMap::new();
