@@ -1,1 +1,3 @@
 //! The verbs, pure: `(state, input, now) -> (state, outputs)`. No clock, no file, no socket.
+
+pub mod backoff;

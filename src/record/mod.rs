@@ -1,7 +1,10 @@
 //! Packets to segments on disk, and segments to playable media.
 
-/// stub
+mod fmp4;
 pub mod playback;
+mod segmenter;
+#[cfg(test)]
+mod testing;
 
 use std::{path::PathBuf, sync::Arc};
 
