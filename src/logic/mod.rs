@@ -1,3 +1,4 @@
 //! The verbs, pure: `(state, input, now) -> (state, outputs)`. No clock, no file, no socket.
 
 pub mod backoff;
+pub mod cursor;

@@ -1,19 +1,33 @@
-//! The only SQL.
+//! The only SQL: what the site knows, on SQLite and on PostgreSQL by one text.
+//!
+//! In: checked nouns of `domain`. Out: the same nouns, or a [`StoreError`] that says what a person can do. One writing
+//! function is one whole use case in one transaction, and every change of cameras, shapes and rules is a row of the
+//! change log in that same transaction. A write that has begun runs to its end even if its caller leaves;
+//! [`Store::close`] waits for it.
+//!
+//! Limits: lists end at the number given and at a bound of their own; SQLite has one writer, who waits at most five
+//! seconds for another process. It refuses to read a clock (times are arguments), to decide (rules and retention are
+//! `logic`), and to let a password into the change log.
 
-use std::path::Path;
+use crate::{domain::refusal::Refusal, runtime::tasks::ShortTasks};
 
-use crate::domain::{
-    camera::{Camera, CheckedCamera},
-    event::Event,
-    geometry::Point,
-    ids::{CameraId, ClusterId, EventId, RuleId, SegmentId, ShapeId, StreamId},
-    query::{Actor, EventCursor, EventQuery},
-    refusal::Refusal,
-    rule::Rule,
-    segment::{FragmentEntry, GapCause, Segment},
-    time::{Span, WallTime},
-    track::TrackPoint,
-};
+mod cameras;
+mod changes;
+mod db;
+mod events;
+mod open;
+mod packed;
+mod rules;
+mod segments;
+mod shapes;
+mod sql;
+mod time;
+mod tracks;
+
+pub use changes::ChangeRow;
+pub use segments::{Gap, SegmentProgress};
+pub use shapes::{Shape, ShapeKind};
+pub use tracks::TrackRow;
 
 /// What can go wrong, by what the reader can do.
 #[derive(Debug, thiserror::Error)]
@@ -47,233 +61,46 @@ pub enum StoreError {
     Migration(#[from] sqlx::migrate::MigrateError),
 }
 
-/// The database; cloning shares it.
-#[derive(Debug, Clone)]
-pub struct Store;
-
-/// One line of the change log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangeRow {
-    /// Grows.
-    pub id: i64,
-    /// When, UTC microseconds.
-    pub time_us: i64,
-    /// Who.
-    pub actor: String,
-    /// Such as `camera.add`.
-    pub what: String,
-    /// Id of the thing changed.
-    pub object: i64,
-    /// JSON before, without secrets; `None` for an addition.
-    pub before: Option<String>,
-    /// JSON after, without secrets; `None` for a removal.
-    pub after: Option<String>,
-}
-
-/// What a drawn shape is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ShapeKind {
-    /// A zone of interest.
-    Zone,
-    /// A line.
-    Line,
-    /// Never shown.
-    PrivacyMask,
-    /// Never looked at for motion.
-    MotionMask,
-    /// A lane with a direction.
-    Lane,
-}
-
-/// A shape drawn on a camera's picture.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Shape {
-    /// Its identity; 0 before the store has given one.
-    pub id: ShapeId,
-    /// Whose picture.
-    pub camera: CameraId,
-    /// What for.
-    pub kind: ShapeKind,
-    /// What people call it.
-    pub name: String,
-    /// Its points, normalised.
-    pub points: Vec<Point>,
-}
-
-/// New fragments of an open segment, on disk already.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SegmentProgress {
-    /// Which.
-    pub id: SegmentId,
-    /// The new end, UTC microseconds.
-    pub end_us: i64,
-    /// Bytes of the file now.
-    pub size_bytes: u64,
-    /// The new rows of its table.
-    pub added: Vec<FragmentEntry>,
-    /// Whether the file is finished.
-    pub closed: bool,
-}
-
-/// A span without recording.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gap {
-    /// Whose.
-    pub stream: StreamId,
-    /// When.
-    pub span: Span,
-    /// Why.
-    pub cause: GapCause,
-    /// What says so, for a person.
-    pub evidence: String,
-}
-
-/// A confirmed track as kept.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TrackRow {
-    /// Whose.
-    pub camera: CameraId,
-    /// First and last sighting.
-    pub span: Span,
-    /// The last sighting's class, best score and box.
-    pub best: TrackPoint,
-    /// Sightings.
-    pub points: u32,
-}
-
 type Result<T> = std::result::Result<T, StoreError>;
 
-#[expect(missing_docs, unused_variables, reason = "stub")]
-impl Store {
-    pub async fn open(path: &Path) -> Result<Self> {
-        todo!()
-    }
-    pub async fn in_memory() -> Result<Self> {
-        todo!()
-    }
-    pub async fn postgres(url: &str) -> Result<Self> {
-        todo!()
-    }
-    pub async fn close(&self) {
-        todo!()
-    }
-    pub async fn site_uuid(&self) -> Result<String> {
-        todo!()
-    }
+/// The database; cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Store {
+    db: db::Db,
+    writes: ShortTasks,
+}
 
-    pub async fn add_camera(&self, actor: &Actor, camera: &CheckedCamera, now: WallTime) -> Result<CameraId> {
-        todo!()
-    }
-    pub async fn update_camera(
-        &self,
-        actor: &Actor,
-        id: CameraId,
-        camera: &CheckedCamera,
-        now: WallTime,
-    ) -> Result<()> {
-        todo!()
-    }
-    pub async fn retire_camera(&self, actor: &Actor, id: CameraId, now: WallTime) -> Result<()> {
-        todo!()
-    }
-    /// Not retired ones, by code.
-    pub async fn cameras(&self) -> Result<Vec<Camera>> {
-        todo!()
-    }
-    /// Also a retired one (old events show its name).
-    pub async fn camera(&self, id: CameraId) -> Result<Option<Camera>> {
-        todo!()
-    }
-    pub async fn clusters(&self) -> Result<Vec<(ClusterId, String)>> {
-        todo!()
-    }
+/// A row being read: its table and id, for what is wrong with it.
+#[derive(Debug, Clone, Copy)]
+struct At {
+    table: &'static str,
+    row: i64,
+}
 
-    pub async fn add_shape(&self, actor: &Actor, shape: &Shape, now: WallTime) -> Result<ShapeId> {
-        todo!()
+impl At {
+    fn corrupt(self, why: impl Into<String>) -> StoreError {
+        StoreError::Corrupt { table: self.table, row: self.row, why: why.into() }
     }
-    pub async fn update_shape(&self, actor: &Actor, shape: &Shape, now: WallTime) -> Result<()> {
-        todo!()
+    /// A stored number as the narrower one it was.
+    fn narrow<T: TryFrom<i64>>(self, column: &'static str, stored: i64) -> Result<T> {
+        T::try_from(stored).map_err(|_| self.corrupt(format!("{column} = {stored} is out of range")))
     }
-    pub async fn remove_shape(&self, actor: &Actor, id: ShapeId, now: WallTime) -> Result<()> {
-        todo!()
+    /// A stored word as what it stands for.
+    fn word<T>(self, column: &'static str, stored: &str, meaning: impl Fn(&str) -> Option<T>) -> Result<T> {
+        meaning(stored).ok_or_else(|| self.corrupt(format!("{column} = “{stored}” is not known")))
     }
-    pub async fn shapes(&self, camera: CameraId) -> Result<Vec<Shape>> {
-        todo!()
+    /// Stored JSON.
+    fn json<T: serde::de::DeserializeOwned>(self, column: &'static str, stored: &str) -> Result<T> {
+        serde_json::from_str(stored).map_err(|error| self.corrupt(format!("{column}: {error}")))
     }
+}
 
-    pub async fn add_rule(&self, actor: &Actor, rule: &Rule, now: WallTime) -> Result<RuleId> {
-        todo!()
-    }
-    /// Makes a new version and returns its number.
-    pub async fn update_rule(&self, actor: &Actor, id: RuleId, rule: &Rule, now: WallTime) -> Result<i64> {
-        todo!()
-    }
-    pub async fn remove_rule(&self, actor: &Actor, id: RuleId, now: WallTime) -> Result<()> {
-        todo!()
-    }
-    /// Those in force, in their newest version, by id.
-    pub async fn rules(&self) -> Result<Vec<Rule>> {
-        todo!()
-    }
+/// JSON of our own types, which have nothing that JSON cannot say.
+fn to_json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("our own types with text keys are always JSON")
+}
 
-    pub async fn latest_change(&self) -> Result<i64> {
-        todo!()
-    }
-    pub async fn changes_after(&self, id: i64, limit: u32) -> Result<Vec<ChangeRow>> {
-        todo!()
-    }
-
-    pub async fn open_segment(&self, segment: &Segment) -> Result<SegmentId> {
-        todo!()
-    }
-    /// All in one transaction.
-    pub async fn progress_segments(&self, progress: &[SegmentProgress]) -> Result<()> {
-        todo!()
-    }
-    /// Those that share time with the span, by start.
-    pub async fn segments_in(&self, stream: StreamId, span: Span) -> Result<Vec<Segment>> {
-        todo!()
-    }
-    /// Those left open by a run that did not end well.
-    pub async fn open_segments(&self) -> Result<Vec<Segment>> {
-        todo!()
-    }
-    pub async fn add_gap(&self, gap: &Gap) -> Result<()> {
-        todo!()
-    }
-    pub async fn gaps_in(&self, stream: StreamId, span: Span) -> Result<Vec<Gap>> {
-        todo!()
-    }
-    pub async fn heartbeat(&self, boot_id: &str, boot_us: i64, now: WallTime) -> Result<()> {
-        todo!()
-    }
-    pub async fn last_heartbeat(&self) -> Result<Option<WallTime>> {
-        todo!()
-    }
-    pub async fn add_anchor(&self, boot_id: &str, boot_us: i64, utc_us: i64, error_us: i64) -> Result<()> {
-        todo!()
-    }
-
-    pub async fn insert_event(&self, event: &Event) -> Result<EventId> {
-        todo!()
-    }
-    /// Writes the event's newer state; an older revision than the stored one changes nothing.
-    pub async fn update_event(&self, event: &Event) -> Result<()> {
-        todo!()
-    }
-    pub async fn event(&self, id: EventId) -> Result<Option<Event>> {
-        todo!()
-    }
-    /// Newest first by (start, id).
-    pub async fn events(&self, query: &EventQuery, after: Option<EventCursor>, limit: u32) -> Result<Vec<Event>> {
-        todo!()
-    }
-    /// Closes events left open by a run that did not end well; returns how many.
-    pub async fn close_open_events(&self) -> Result<u64> {
-        todo!()
-    }
-    pub async fn insert_tracks(&self, tracks: &[TrackRow]) -> Result<()> {
-        todo!()
-    }
+/// Bytes and counts fit the database's 63 bits; what does not is cut there rather than turned negative.
+fn stored(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
 }

@@ -1,0 +1,99 @@
+//! The two engines, their connections and transactions.
+
+use futures::future::BoxFuture;
+use sqlx::{
+    Transaction,
+    postgres::{PgPool, Postgres},
+    sqlite::{Sqlite, SqlitePool},
+};
+
+use super::{Result, Store, StoreError};
+
+/// The engine at hand; cloning shares its connections.
+#[derive(Clone)]
+pub(super) enum Db {
+    /// One writer, since SQLite knows no second one, and readers that never wait for it (WAL).
+    Sqlite { read: SqlitePool, write: SqlitePool },
+    /// PostgreSQL needs no such division.
+    Postgres(PgPool),
+}
+
+// Never the options inside: they hold the login.
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite { .. } => "Sqlite",
+            Self::Postgres(_) => "Postgres",
+        })
+    }
+}
+
+/// A transaction that may write.
+pub(super) enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Db {
+    async fn begin(&self) -> Result<Tx> {
+        Ok(match self {
+            // A deferred transaction that reads before it writes fails at once when another process wrote meanwhile;
+            // an immediate one waits its turn.
+            Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("begin immediate").await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+    /// Closes all connections; the writer last, so that SQLite can fold its log into the file.
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Sqlite { read, write } => {
+                read.close().await;
+                write.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    async fn commit(self) -> Result<()> {
+        Ok(match self {
+            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Postgres(tx) => tx.commit().await?,
+        })
+    }
+    async fn rollback(self) {
+        let done = match self {
+            Self::Sqlite(tx) => tx.rollback().await,
+            Self::Postgres(tx) => tx.rollback().await,
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, "a transaction could not be rolled back");
+        }
+    }
+}
+
+impl Store {
+    /// One use case in one transaction. It runs to its end even if the caller stops waiting: a dropped sqlx
+    /// transaction can leave a connection inside it, and half a use case must not depend on a client's patience.
+    pub(super) async fn write<T, F>(&self, body: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        let db = self.db.clone();
+        let done = self.writes.run(async move {
+            let mut tx = db.begin().await?;
+            match body(&mut tx).await {
+                Ok(value) => tx.commit().await.map(|()| value),
+                Err(error) => {
+                    tx.rollback().await;
+                    Err(error)
+                }
+            }
+        });
+        done.await.unwrap_or_else(|ended| {
+            Err(StoreError::Database(sqlx::Error::Io(std::io::Error::other(format!("a transaction {ended}")))))
+        })
+    }
+}

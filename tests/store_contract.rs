@@ -1,0 +1,15 @@
+//! Every function of the store, on SQLite (in memory and in a file) and, when `TEST_POSTGRES_URL` names a server, on
+//! PostgreSQL.
+
+#[path = "store_contract/cameras.rs"]
+mod cameras;
+#[path = "store_contract/engines.rs"]
+mod engines;
+#[path = "store_contract/events.rs"]
+mod events;
+#[path = "store_contract/files.rs"]
+mod files;
+#[path = "store_contract/recording.rs"]
+mod recording;
+#[path = "store_contract/rules.rs"]
+mod rules;
