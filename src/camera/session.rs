@@ -14,11 +14,7 @@ use retina::{
     client::{Demuxed, Session, SessionGroup},
     codec::{CodecItem, ParametersRef, VideoFrame, VideoParameters},
 };
-use tokio::{
-    net::TcpStream,
-    sync::mpsc::error::TrySendError,
-    time::{Instant, timeout, timeout_at},
-};
+use tokio::{net::TcpStream, sync::mpsc::error::TrySendError, time::timeout};
 use url::Url;
 
 use super::{
@@ -237,20 +233,21 @@ impl<'a> Pump<'a> {
     async fn run(mut self) -> End {
         // Parameters of an earlier session count only if this one has the same.
         self.opened.renew(&mut self.params);
-        let mut deadline = Instant::now() + PHASE;
         loop {
+            let patience = if self.first.is_none() { PHASE } else { self.patience() };
             let next = tokio::select! {
                 biased;
                 () = self.shared.stop.asked() => return End::Stopped,
-                next = timeout_at(deadline, self.opened.frame()) => next,
+                next = timeout(patience, self.opened.frame()) => next,
             };
             let frame = match next {
                 Ok(Ok(frame)) => frame,
                 Ok(Err(trouble)) => return self.broken(trouble),
                 Err(_) => {
+                    let seconds = patience.as_secs();
                     let detail = match self.first {
-                        None => format!("the camera sent no picture within {} s of PLAY", PHASE.as_secs()),
-                        Some(_) => format!("the camera sent no picture for {} s", self.patience().as_secs()),
+                        None => format!("the camera sent no picture within {seconds} s of PLAY"),
+                        Some(_) => format!("the camera sent no picture for {seconds} s"),
                     };
                     return self.broken(trouble(TroubleCause::Camera, detail));
                 }
@@ -260,7 +257,6 @@ impl<'a> Pump<'a> {
                 Ok(false) => return End::Stopped,
                 Err(trouble) => return self.broken(trouble),
             }
-            deadline = Instant::now() + self.patience();
         }
     }
 

@@ -19,6 +19,9 @@ const FRAGMENT_MAX: i64 = TICKS_PER_SECOND;
 const GROUP_MIN: i64 = TICKS_PER_SECOND * 2 / 5;
 /// After this long the next key frame starts a new segment, ticks.
 const SEGMENT: i64 = TICKS_PER_SECOND * 60;
+/// A camera that sends no more key frames gets a new segment after this long all the same, ticks; the index finds
+/// segments of up to an hour.
+const SEGMENT_MAX: i64 = TICKS_PER_SECOND * 1800;
 /// More packets than this are cut by force.
 const PACKETS_MAX: usize = 600;
 /// More bytes than this are cut by force.
@@ -148,7 +151,7 @@ impl Segmenter {
         for at in 1..len {
             let packet = &self.pending[at];
             let so_far = packet.pts_90k.saturating_sub(first.pts_90k);
-            let at_key = packet.key && (!first.key || so_far >= GROUP_MIN || self.is_full(packet));
+            let at_key = packet.key && (!first.key || so_far >= GROUP_MIN || self.is_longer(packet, SEGMENT));
             if (at_key || so_far >= FRAGMENT_MAX) && self.pending.range(at..).all(|p| p.pts_90k > before) {
                 return (len - at > lookahead).then_some((at, false));
             }
@@ -158,8 +161,8 @@ impl Segmenter {
         too_much.then_some((len.saturating_sub(1), true))
     }
 
-    fn is_full(&self, packet: &Packet) -> bool {
-        self.segment.is_some_and(|(start, _)| packet.pts_90k.saturating_sub(start) >= SEGMENT)
+    fn is_longer(&self, packet: &Packet, than: i64) -> bool {
+        self.segment.is_some_and(|(start, _)| packet.pts_90k.saturating_sub(start) >= than)
     }
 
     fn emit(&mut self, count: usize, next: Option<Start>) -> Option<Fragment> {
@@ -167,7 +170,7 @@ impl Segmenter {
         self.pending_bytes = self.pending.iter().map(|p| p.data.len()).sum();
         let first = packets.first()?;
         let (key, params) = (first.key, first.params.clone());
-        if key && self.is_full(first) {
+        if (key && self.is_longer(first, SEGMENT)) || self.is_longer(first, SEGMENT_MAX) {
             self.segment = None;
         }
         let times = self.decode_times(&packets, next.map(|(pts, _)| pts));
@@ -264,7 +267,8 @@ mod tests {
         assert_eq!(starts, [0, 63, 126]);
         assert!(fragments.iter().filter(|f| f.opens).all(|f| f.key));
         // Without a second key frame the segment goes on.
-        assert_eq!(run(&stream(10, 5000, 3000)).iter().filter(|f| f.opens).count(), 1);
+        assert_eq!(run(&stream(10, 50_000, 3000)).iter().filter(|f| f.opens).count(), 1);
+        assert_eq!(run(&stream(1, 50_000, 4000)).iter().filter(|f| f.opens).count(), 3);
     }
 
     #[test]
