@@ -1,16 +1,27 @@
 //! RTSP sessions to packets, with retries and status.
-
-use std::sync::Arc;
+//!
+//! *Takes* one stream's address and login; *gives* access units to the recorder (awaited: recording may not skip) and to
+//! vision (offered: vision may), and a status. *Limits*: 10 s for each phase of a session (connecting and DESCRIBE are
+//! one), `max(3 s, 3 frame intervals)` for the next frame, 15 s between tries, one try in 10 minutes after three refused
+//! logins. *Refuses* anything but H.264 and H.265 over RTSP/1.0 in TCP (no RTSPS, no HTTP tunnel, no MPEG-4 part 2), and
+//! never prints a password or an address with one in it.
+//!
+//! Everything a camera sends is hostile until retina has parsed it; a panic restarts that stream only.
 
 use tokio::sync::{mpsc, watch};
 
-use crate::{
-    domain::{
-        camera::{Stream, StreamStatus},
-        packet::Packet,
-    },
-    runtime::{clock::Clock, counters::Counters, stop::Stop},
-};
+use crate::domain::{camera::StreamStatus, packet::Packet};
+
+mod params;
+mod probe;
+mod quirks;
+mod session;
+mod supervise;
+mod timeline;
+mod trouble;
+
+pub use probe::{Probe, probe};
+pub use supervise::run;
 
 /// Where a stream's packets and states go.
 #[derive(Debug)]
@@ -21,10 +32,4 @@ pub struct Outputs {
     pub vision: Option<mpsc::Sender<Packet>>,
     /// How it is doing.
     pub status: watch::Sender<StreamStatus>,
-}
-
-/// Keeps one stream's session running until `stop` is asked.
-#[expect(unused_variables, reason = "stub")]
-pub async fn run(stream: Stream, out: Outputs, clock: Clock, counters: Arc<Counters>, stop: Stop) {
-    todo!()
 }

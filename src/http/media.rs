@@ -138,7 +138,9 @@ pub(super) async fn serve_media(
     }
 }
 
+/// When a picture was taken, and when the first picture of a clip was (the key frame before the asked start).
 const PICTURE_TIME: HeaderName = HeaderName::from_static("x-picture-time-us");
+const CLIP_START: HeaderName = HeaderName::from_static("x-clip-start-us");
 
 /// Whether an event has its picture.
 pub(super) async fn has_snapshot(state: &AppState, event: &Event) -> bool {
@@ -200,7 +202,8 @@ fn recording(
     disposition: &str,
 ) -> Result<Response, ApiError> {
     let (len, etag, mime) = (media.len, media.etag.clone(), media.mime.clone());
-    let name = file_name(&camera.code, MediaTime(media.span.start_us));
+    let start = MediaTime(media.span.start_us);
+    let name = file_name(&camera.code, start);
     let part = range::decide(&asked.method, &asked.headers, len, &etag);
     let (stop, camera) = (state.stop.clone(), camera.id);
     let body = |range| {
@@ -212,6 +215,7 @@ fn recording(
         Body::from_stream(bytes.take_until(async move { stop.asked().await }))
     };
     let mut response = answer(part, len, &etag, &mime, body)?;
+    response.headers_mut().insert(CLIP_START, HeaderValue::from(start.us()));
     if let Ok(value) = HeaderValue::try_from(format!("{disposition}; filename=\"{name}\"")) {
         response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
     }

@@ -5,9 +5,9 @@
 //! [`state::AppState::on_config`].
 //!
 //! Every route is one row of [`routes::TABLE`]; router and OpenAPI document both come from it. One file a resource;
-//! [`error`] alone decides statuses; all media leaves through [`media::serve_media`].
+//! [`error`] alone decides statuses; all media leaves through `media::serve_media`.
 //!
-//! Limits: [`body::BODY_BYTES_MAX`] a body, [`serve::CONNECTIONS_MAX`] connections, [`events::PAGE_MAX`] events a page.
+//! Limits: 256 KiB and 30 s a body, 256 connections, 200 events a page, 3 s for answers under way when it stops.
 //!
 //! What it refuses to do: listen on anything but loopback while there are no accounts, answer another host name, change
 //! anything for a page of another origin, say a password, show an inside error to the outside, write SQL.
@@ -36,5 +36,5 @@ mod web;
 
 pub use access::Peer;
 pub use routes::{router, router_of};
-pub use serve::{check_listen, serve, serve_router};
+pub use serve::{CONNECTIONS_MAX, check_listen, serve, serve_router};
 pub use state::AppState;

@@ -156,6 +156,11 @@ const EVENT_FILTERS: &[Param] = &[
     Param { name: "cursor", kind: Kind::Text, about: "`next` of the page before, with the same filters." },
 ];
 const BOXED: Param = Param { name: "boxed", kind: Kind::Flag, about: "1 (default) with the boxes drawn, 0 as seen." };
+// Pages show a picture anew by asking at a new address; a parameter that does nothing else is still one of the table.
+const TIME_SHOWN: Param =
+    Param { name: "t", kind: Kind::Int, about: "Changes nothing: makes the address of a newer picture a new one." };
+const REVISION_SHOWN: Param =
+    Param { name: "r", kind: Kind::Int, about: "Changes nothing: makes the address of a newer picture a new one." };
 const STREAM: Param = Param {
     name: "stream",
     kind: Kind::OneOf(&["main", "sub"]),
@@ -194,7 +199,7 @@ table! {
     Delete "/api/v1/cameras/{id}", Configure "camera", cameras::retire,
         "Retires a camera; what it recorded stays.", &[], None, Nothing;
     Get "/api/v1/cameras/{id}/picture.jpg", Live "camera", media::picture,
-        "The last picture; its time is in X-Picture-Time-Us.", &[], None, Bytes("image/jpeg");
+        "The last picture; its time is in X-Picture-Time-Us.", &[TIME_SHOWN], None, Bytes("image/jpeg");
     Get "/api/v1/clusters", Live "cluster", cameras::clusters,
         "All clusters, by name.", &[], None, Json("ClusterList");
     Get "/api/v1/shapes", Live "shape", shapes::list,
@@ -218,9 +223,9 @@ table! {
     Get "/api/v1/events/{id}", Search "event", events::one,
         "One event.", &[], None, Json("Event");
     Get "/api/v1/events/{id}/snapshot.jpg", Search "event", media::event_picture,
-        "The picture of an event.", &[BOXED], None, Bytes("image/jpeg");
+        "The picture of an event.", &[BOXED, REVISION_SHOWN], None, Bytes("image/jpeg");
     Get "/api/v1/events/{id}/clip.mp4", Playback "event", media::clip,
-        "The recording around an event; any byte range of it.", &[STREAM, DOWNLOAD], None, Bytes("video/mp4");
+        "The recording around an event, any byte range of it; where it begins is in X-Clip-Start-Us.", &[STREAM, DOWNLOAD], None, Bytes("video/mp4");
     Get "/api/v1/changes", Live "change", changes::stream,
         "What changes, as it changes (server-sent events).", &[], None, Bytes("text/event-stream");
     Get "/api/v1/status", Live "status", status::show,

@@ -10,7 +10,7 @@ use axum::{
 use serde_json::json;
 use tower::Service;
 use vonglau::http::{
-    Peer,
+    CONNECTIONS_MAX, Peer,
     routes::{self, Action, Answer, Method, Route, TABLE},
 };
 
@@ -46,6 +46,14 @@ fn a_body_that_is_too_large_is_refused_in_our_shape() {
     assert_eq!(server.send("POST", "/api/v1/cameras", &json_type, body.as_bytes()).refused(413), ["body"]);
     let long_field = json!({"name": "x".repeat(200 * 1024), "main_url": "rtsp://h/1"}).to_string();
     assert_eq!(server.send("POST", "/api/v1/cameras", &json_type, long_field.as_bytes()).refused(400), ["name"]);
+}
+
+#[test]
+fn a_connection_that_ends_gives_its_place_back() {
+    let server = Server::start();
+    for _ in 0..CONNECTIONS_MAX + 10 {
+        assert_eq!(server.get("/api/v1/status").status, 200);
+    }
 }
 
 #[test]

@@ -24,6 +24,7 @@ fn a_camera_is_added_changed_and_retired_and_its_password_is_never_said() {
     let mut change = json!({"name": "Chợ", "main_url": "rtsp://10.0.0.5:8554/1", "username": "admin"});
     let changed = server.put(&path, &change);
     assert_eq!(changed.ok(200)["has_password"], true);
+    assert_eq!(changed.ok(200)["code"], "C01", "a code that is not given stays");
     assert_eq!(changed.ok(200)["streams"].as_array().unwrap().len(), 1, "the sub stream was left out");
     change["password"] = Value::Null;
     assert_eq!(server.put(&path, &change).ok(200)["has_password"], true);
@@ -39,6 +40,7 @@ fn a_camera_is_added_changed_and_retired_and_its_password_is_never_said() {
     assert_eq!(server.delete(&path).status, 204);
     assert_eq!(server.get("/api/v1/cameras").ok(200)["cameras"], json!([]));
     assert_eq!(server.get(&path).ok(200)["retired_us"], NOW_US, "old events still show its name");
+    server.delete(&path).refused(409);
     assert_eq!(server.put("/api/v1/cameras/999", &change).refused(404), ["id"]);
 }
 

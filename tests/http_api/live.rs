@@ -92,7 +92,7 @@ fn the_last_picture_has_its_time_and_ranges_like_any_media() {
     assert_eq!(server.get(&path).refused(404), ["picture"]);
     let jpeg = bytes::Bytes::from_static(b"\xff\xd80123456789\xff\xd9");
     server.state.board.set_picture(CameraId(camera), Picture { time: MediaTime(NOW_US), jpeg: jpeg.clone() });
-    let answer = server.get(&path);
+    let answer = server.get(&format!("{path}?t={NOW_US}"));
     assert_eq!((answer.status, answer.header("content-type")), (200, "image/jpeg"));
     assert_eq!(answer.header("x-picture-time-us"), NOW_US.to_string());
     assert_eq!(answer.body, jpeg);
@@ -118,7 +118,7 @@ fn an_events_picture_comes_boxed_or_plain_and_is_kept_private() {
     let answer = server.get(&path);
     assert_eq!(answer.body, b"boxed");
     assert!(answer.header("cache-control").contains("private"), "{}", answer.header("cache-control"));
-    assert_eq!(server.get(&format!("{path}?boxed=0")).body, b"plain");
+    assert_eq!(server.get(&format!("{path}?boxed=0&r=3")).body, b"plain");
     assert_eq!(server.get(&format!("{path}?boxed=yes")).refused(400), ["boxed"]);
     assert_eq!(server.get(&format!("/api/v1/events/{event}")).ok(200)["has_snapshot"], true);
     assert_eq!(server.get_with(&path, &[("If-None-Match", answer.header("etag"))]).status, 304);

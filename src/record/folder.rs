@@ -1,0 +1,196 @@
+//! The store folder: whose it is, that nobody else writes into it, and the names in it.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+use super::RecordedStream;
+use crate::domain::refusal::Refusal;
+
+const MARKER: &str = "vonglau-store.toml";
+const LOCK: &str = "vonglau-store.lock";
+const TRIAL: &str = "vonglau-store.trial";
+/// The longest folded camera code in a path, characters.
+const CODE_CHARS_MAX: usize = 40;
+
+/// What the marker file says.
+#[derive(Debug, Serialize, Deserialize)]
+struct Marker {
+    site: String,
+}
+
+/// A store folder that is ours as long as this lives.
+#[derive(Debug)]
+pub struct Folder {
+    root: PathBuf,
+    site: String,
+    dir: File,
+    /// Unlocked when it is closed.
+    _lock: File,
+}
+
+impl Folder {
+    /// Opens the folder for this site; makes it when absent.
+    ///
+    /// # Errors
+    /// A [`Refusal`] when it cannot be written, belongs to another site or is in use.
+    pub fn open(root: &Path, site: &str) -> Result<Self, Refusal> {
+        let unwritable = |error: io::Error| {
+            refuse(
+                root,
+                format!(
+                    "không ghi được vào thư mục lưu trữ ({error}); hãy kiểm tra đĩa và quyền ghi, hoặc chọn thư mục khác"
+                ),
+                format!(
+                    "the store folder cannot be written ({error}); check the disk and the permissions, or name another folder"
+                ),
+            )
+        };
+        fs::create_dir_all(root).map_err(unwritable)?;
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(root.join(LOCK));
+        let lock = lock.map_err(unwritable)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
+            if error == rustix::io::Errno::WOULDBLOCK {
+                refuse(
+                    root,
+                    "thư mục lưu trữ đang được một tiến trình vonglau khác dùng; hãy dừng tiến trình đó hoặc chọn thư mục khác",
+                    "another vonglau process uses this store folder; stop that one or name another folder",
+                )
+            } else {
+                unwritable(error.into())
+            }
+        })?;
+        let trial = root.join(TRIAL);
+        File::create(&trial).and_then(|mut f| f.write_all(b"trial\n")).map_err(unwritable)?;
+        fs::remove_file(&trial).map_err(unwritable)?;
+        check_marker(root, site, unwritable)?;
+        let dir = File::open(root).map_err(unwritable)?;
+        Ok(Self { root: root.to_owned(), site: site.to_owned(), dir, _lock: lock })
+    }
+    /// The folder itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+    /// The site's uuid.
+    #[must_use]
+    pub fn site(&self) -> &str {
+        &self.site
+    }
+    /// Waits until everything written to the folder's file system is on disk.
+    ///
+    /// # Errors
+    /// When a write could not be carried out.
+    pub fn sync(&self) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(&self.dir)?)
+    }
+}
+
+fn check_marker(root: &Path, site: &str, unwritable: impl Fn(io::Error) -> Refusal) -> Result<(), Refusal> {
+    let path = root.join(MARKER);
+    match fs::read_to_string(&path) {
+        Ok(text) => match toml::from_str::<Marker>(&text) {
+            Ok(marker) if marker.site == site => Ok(()),
+            Ok(_) => Err(refuse(
+                root,
+                "thư mục lưu trữ này thuộc về một hệ thống khác; hãy chọn thư mục khác, không ghi đè lên hình của họ",
+                "this store folder belongs to another site; name another folder, so that its recordings are not mixed",
+            )),
+            Err(_) => Err(refuse(
+                &path,
+                "không đọc được tệp đánh dấu của thư mục lưu trữ; hãy khôi phục tệp này hoặc chọn thư mục khác",
+                "the store folder's marker cannot be read; restore this file or name another folder",
+            )),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let text = toml::to_string(&Marker { site: site.to_owned() }).unwrap_or_default();
+            let write = || {
+                let mut file = File::create_new(&path)?;
+                file.write_all(b"# Recordings of one Vong Lau site. Do not edit.\n")?;
+                file.write_all(text.as_bytes())?;
+                file.sync_all()?;
+                File::open(root)?.sync_all()
+            };
+            write().map_err(unwritable)
+        }
+        Err(error) => Err(unwritable(error)),
+    }
+}
+
+fn refuse(place: &Path, vi: impl Into<String>, en: impl Into<String>) -> Refusal {
+    Refusal::new(place.display().to_string(), vi, en)
+}
+
+/// Path under the store folder of a segment that starts at `start_us`: `2026-11-29/C07-7/main/1796…000.mp4`, the date
+/// being UTC. `attempt` tells apart files that would have the same name (a clock set back).
+#[must_use]
+pub fn segment_path(stream: &RecordedStream, start_us: i64, attempt: u32) -> String {
+    let date = jiff::Timestamp::from_microsecond(start_us)
+        .map_or_else(|_| "0000-00-00".to_owned(), |t| t.strftime("%Y-%m-%d").to_string());
+    let code = folded(&stream.camera_code);
+    let suffix = if attempt == 0 { String::new() } else { format!("-{}", attempt + 1) };
+    format!("{date}/{code}-{}/{}/{start_us}{suffix}.mp4", stream.camera, stream.kind.name())
+}
+
+/// A code as every file system takes it; the id beside it keeps it unique.
+fn folded(code: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    let folded: String = code.chars().take(CODE_CHARS_MAX).map(safe).collect();
+    if folded.is_empty() { "camera".to_owned() } else { folded }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        camera::StreamKind,
+        ids::{CameraId, StreamId},
+    };
+
+    #[test]
+    fn a_folder_of_another_site_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Folder::open(dir.path(), "ours").unwrap());
+        drop(Folder::open(dir.path(), "ours").unwrap());
+        let refusal = Folder::open(dir.path(), "theirs").unwrap_err();
+        assert!(refusal.en.contains("another site"), "{refusal}");
+        assert!(fs::read_to_string(dir.path().join(MARKER)).unwrap().contains("ours"));
+    }
+
+    #[test]
+    fn a_folder_in_use_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Folder::open(dir.path(), "ours").unwrap();
+        assert!(Folder::open(dir.path(), "ours").unwrap_err().en.contains("another vonglau process"));
+        drop(first);
+        Folder::open(dir.path(), "ours").unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_and_a_broken_marker_are_refused() {
+        assert!(Folder::open(Path::new("/proc/vonglau"), "ours").unwrap_err().en.contains("cannot be written"));
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(MARKER), "site = 3").unwrap();
+        assert!(Folder::open(dir.path(), "ours").unwrap_err().place.ends_with(MARKER));
+    }
+
+    #[test]
+    fn paths_are_plain_ascii_and_dated_in_utc() {
+        let stream = RecordedStream {
+            camera: CameraId(7),
+            camera_code: "Chợ/../Bắc 1".into(),
+            stream: StreamId(70),
+            kind: StreamKind::Sub,
+        };
+        assert_eq!(
+            segment_path(&stream, 1_700_000_000_000_000, 0),
+            "2023-11-14/Ch______B_c_1-7/sub/1700000000000000.mp4"
+        );
+        assert!(segment_path(&stream, 0, 1).ends_with("/0-2.mp4"));
+    }
+}

@@ -1,0 +1,235 @@
+//! What is on disk, entered into the store; retried while recording goes on.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    time::Duration,
+};
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::{
+    domain::{
+        ids::SegmentId,
+        segment::{FragmentEntry, Segment},
+    },
+    store::{Gap, SegmentProgress, Store, StoreError},
+};
+
+/// What the writer tells.
+#[derive(Debug)]
+pub(super) enum Note {
+    /// A file was made; `local` is its number within this run.
+    Open { local: u64, segment: Box<Segment> },
+    /// Fragments reached the disk.
+    Progress { local: u64, end_us: i64, size_bytes: u64, added: Vec<FragmentEntry>, closed: bool },
+    /// Something was not recorded.
+    Gap(Gap),
+}
+
+/// Fragments that may wait for a store that does not answer: three hours of 37 cameras.
+const FRAGMENTS_MAX: usize = 1_000_000;
+/// Gaps that may wait.
+const GAPS_MAX: usize = 10_000;
+/// The first and the longest wait after an error.
+const WAIT: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+/// How often a thing is tried that the store refuses while it takes others.
+const TRIES: u32 = 3;
+/// Tries after the writer has ended; what is left then is mended at the next start.
+const TRIES_AT_END: u32 = 12;
+/// Segments in one transaction.
+const BATCH: usize = 200;
+
+#[derive(Debug, Default)]
+struct Waiting {
+    end_us: i64,
+    size_bytes: u64,
+    added: Vec<FragmentEntry>,
+    closed: bool,
+}
+
+/// Enters notes into the store, in order.
+pub(super) struct Indexer {
+    store: Store,
+    notes: UnboundedReceiver<Note>,
+    ids: HashMap<u64, SegmentId>,
+    opens: VecDeque<(u64, Box<Segment>)>,
+    gaps: VecDeque<Gap>,
+    progress: BTreeMap<u64, Waiting>,
+    fragments: usize,
+    refusals: u32,
+}
+
+impl Indexer {
+    pub(super) fn new(store: Store, notes: UnboundedReceiver<Note>) -> Self {
+        Self {
+            store,
+            notes,
+            ids: HashMap::new(),
+            opens: VecDeque::new(),
+            gaps: VecDeque::new(),
+            progress: BTreeMap::new(),
+            fragments: 0,
+            refusals: 0,
+        }
+    }
+
+    /// Works until the writer has ended and everything is entered, or the store does not answer any more.
+    pub(super) async fn run(mut self) {
+        let (mut wait, mut ended, mut tries_left) = (WAIT.0, false, TRIES_AT_END);
+        loop {
+            if self.is_empty() {
+                match self.notes.recv().await {
+                    Some(note) => self.take(note),
+                    None => return,
+                }
+            }
+            while let Ok(note) = self.notes.try_recv() {
+                self.take(note);
+            }
+            let Err(error) = self.enter().await else {
+                wait = WAIT.0;
+                continue;
+            };
+            tracing::warn!(%error, waiting = self.fragments, "the index could not be written; recording goes on");
+            if ended {
+                tries_left -= 1;
+                if tries_left == 0 {
+                    tracing::error!(
+                        segments = self.progress.len(),
+                        "left for the next start: the index is not complete"
+                    );
+                    return;
+                }
+                tokio::time::sleep(WAIT.0).await;
+                continue;
+            }
+            let deadline = tokio::time::sleep(wait);
+            tokio::pin!(deadline);
+            loop {
+                tokio::select! {
+                    () = &mut deadline => break,
+                    note = self.notes.recv() => match note {
+                        Some(note) => self.take(note),
+                        None => { ended = true; break }
+                    },
+                }
+            }
+            wait = (wait * 2).min(WAIT.1);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.opens.is_empty() && self.gaps.is_empty() && self.progress.is_empty()
+    }
+
+    fn take(&mut self, note: Note) {
+        match note {
+            Note::Open { local, segment } => self.opens.push_back((local, segment)),
+            Note::Gap(gap) => {
+                self.gaps.push_back(gap);
+                if self.gaps.len() > GAPS_MAX {
+                    self.gaps.pop_front();
+                }
+            }
+            Note::Progress { local, end_us, size_bytes, added, closed } => {
+                self.fragments += added.len();
+                let waiting = self.progress.entry(local).or_default();
+                waiting.added.extend(added);
+                (waiting.end_us, waiting.size_bytes, waiting.closed) = (end_us, size_bytes, closed);
+                while self.fragments > FRAGMENTS_MAX && self.progress.len() > 1 {
+                    self.forget_oldest();
+                }
+            }
+        }
+    }
+
+    /// The file keeps everything; its row, if it has one, stays open and is completed at the next start.
+    fn forget_oldest(&mut self) {
+        if let Some((local, waiting)) = self.progress.pop_first() {
+            self.fragments -= waiting.added.len();
+            self.ids.remove(&local);
+            tracing::error!(
+                local,
+                fragments = waiting.added.len(),
+                "too much waits for the index; the file is read again at the next start"
+            );
+        }
+    }
+
+    async fn enter(&mut self) -> Result<(), StoreError> {
+        while let Some((local, segment)) = self.opens.front() {
+            match self.store.open_segment(segment).await {
+                Ok(id) => {
+                    self.ids.insert(*local, id);
+                    self.opens.pop_front();
+                }
+                Err(error) => {
+                    if self.is_refused().await {
+                        let path = self.opens.pop_front().map(|(_, s)| s.path);
+                        tracing::error!(?path, %error, "a segment could not be entered into the index");
+                        continue;
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        while let Some(gap) = self.gaps.front() {
+            match self.store.add_gap(gap).await {
+                Ok(()) => drop(self.gaps.pop_front()),
+                Err(error) if self.is_refused().await => {
+                    tracing::error!(%error, gap = ?self.gaps.pop_front(), "a gap could not be entered");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        while !self.progress.is_empty() {
+            self.enter_batch().await?;
+        }
+        self.refusals = 0;
+        Ok(())
+    }
+
+    async fn enter_batch(&mut self) -> Result<(), StoreError> {
+        // After a refusal one by one, so that one bad row does not hold up the others.
+        let size = if self.refusals > 0 { 1 } else { BATCH };
+        let locals: Vec<u64> = self.progress.keys().copied().take(size).collect();
+        let row = |local: &u64| {
+            let (id, waiting) = (*self.ids.get(local)?, self.progress.get(local)?);
+            let Waiting { end_us, size_bytes, ref added, closed } = *waiting;
+            Some(SegmentProgress { id, end_us, size_bytes, added: added.clone(), closed })
+        };
+        let rows: Vec<_> = locals.iter().filter_map(row).collect();
+        if let Err(error) = self.store.progress_segments(&rows).await {
+            if !self.is_refused().await {
+                return Err(error);
+            }
+            if let [local] = locals[..] {
+                tracing::error!(%error, "a segment's progress could not be entered; its file is read again at the next start");
+                self.done(local, true);
+            }
+            return Ok(());
+        }
+        for local in locals {
+            self.done(local, false);
+        }
+        Ok(())
+    }
+
+    fn done(&mut self, local: u64, forget: bool) {
+        if let Some(waiting) = self.progress.remove(&local) {
+            self.fragments -= waiting.added.len();
+            if waiting.closed || forget {
+                self.ids.remove(&local);
+            }
+        }
+    }
+
+    /// Whether it is this one thing that the store refuses, after some tries, and not everything.
+    async fn is_refused(&mut self) -> bool {
+        if self.store.site_uuid().await.is_err() {
+            return false;
+        }
+        self.refusals += 1;
+        self.refusals > TRIES
+    }
+}

@@ -1,0 +1,149 @@
+//! One stream's packets on their way to the writer.
+
+use std::{
+    sync::{Arc, mpsc::Sender},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc::Receiver},
+    time::timeout,
+};
+
+use super::{
+    RecordedStream,
+    disk::Job,
+    lost::Lost,
+    segmenter::{Fragment, Segmenter},
+};
+use crate::{
+    domain::{packet::Packet, segment::GapCause},
+    runtime::{clock::Clock, counters::Counters, tasks::ShortTasks, throttle::Throttle},
+};
+
+/// Bytes of fragments that may wait for the disk, all streams together.
+pub(super) const QUEUE_BYTES: usize = 256 << 20;
+/// When nothing came for so long, what is held back is written.
+const IDLE: Duration = Duration::from_secs(2);
+/// After so many idle times the camera is gone and its file is finished.
+const IDLES_TO_CLOSE: u32 = 45;
+/// How long a fragment waits for room before it is given up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What all streams share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub jobs: Sender<Job>,
+    pub room: Arc<Semaphore>,
+    pub clock: Clock,
+    pub counters: Arc<Counters>,
+    pub overload: Throttle,
+    pub patience: Duration,
+}
+
+impl Shared {
+    pub(super) fn new(jobs: Sender<Job>, clock: Clock, counters: Arc<Counters>) -> Self {
+        let room = Arc::new(Semaphore::new(QUEUE_BYTES));
+        Self { jobs, room, clock, counters, overload: Throttle::default(), patience: PATIENCE }
+    }
+}
+
+/// Takes packets until the last sender is gone. A panic loses what was held back, not the stream.
+pub(super) async fn run(
+    stream: Arc<RecordedStream>,
+    packets: Receiver<Packet>,
+    shared: Arc<Shared>,
+    tasks: ShortTasks,
+) {
+    let packets = Arc::new(Mutex::new(packets));
+    loop {
+        let (stream, packets, mine) = (stream.clone(), packets.clone(), shared.clone());
+        let work = async move {
+            let mut packets = packets.lock().await;
+            Recording { stream, shared: mine, segmenter: Segmenter::default(), shed: None }.run(&mut packets).await;
+        };
+        if tasks.run(work).await.is_ok() {
+            return;
+        }
+        shared.counters.panics.add(1);
+    }
+}
+
+struct Recording {
+    stream: Arc<RecordedStream>,
+    shared: Arc<Shared>,
+    segmenter: Segmenter,
+    /// What was given up since the disk last kept up.
+    shed: Option<Lost>,
+}
+
+impl Recording {
+    async fn run(mut self, packets: &mut Receiver<Packet>) {
+        let mut idles = 0;
+        loop {
+            let fragments = match timeout(IDLE, packets.recv()).await {
+                Ok(Some(packet)) => {
+                    idles = 0;
+                    self.segmenter.push(packet)
+                }
+                Ok(None) => break,
+                Err(_) => {
+                    idles += 1;
+                    if idles == IDLES_TO_CLOSE { self.segmenter.end() } else { self.segmenter.idle() }
+                }
+            };
+            for fragment in fragments {
+                self.hand_over(fragment).await;
+            }
+            if idles == IDLES_TO_CLOSE {
+                self.send(Job::Close(self.stream.stream));
+            }
+        }
+        for fragment in self.segmenter.end() {
+            self.hand_over(fragment).await;
+        }
+        self.send(Job::Close(self.stream.stream));
+        self.tell_shed();
+    }
+
+    async fn hand_over(&mut self, fragment: Fragment) {
+        let Some(room) = self.room_for(&fragment).await else { return self.give_up(&fragment) };
+        self.tell_shed();
+        let samples = fragment.samples.len() as u64;
+        if !self.send(Job::Append { stream: self.stream.clone(), fragment, room }) {
+            self.shared.counters.packets_lost.add(samples);
+        }
+    }
+
+    /// Waits for room, unless it has waited in vain before: then the camera must not be kept waiting too, and what comes
+    /// is of use only from a key frame on.
+    async fn room_for(&self, fragment: &Fragment) -> Option<OwnedSemaphorePermit> {
+        let bytes = u32::try_from(fragment.size_bytes().clamp(1, QUEUE_BYTES)).unwrap_or(u32::MAX);
+        let room = self.shared.room.clone();
+        if self.shed.is_none() {
+            return timeout(self.shared.patience, room.acquire_many_owned(bytes)).await.ok()?.ok();
+        }
+        if fragment.key { room.try_acquire_many_owned(bytes).ok() } else { None }
+    }
+
+    fn give_up(&mut self, fragment: &Fragment) {
+        let packets = fragment.samples.len() as u64;
+        self.shared.counters.packets_lost.add(packets);
+        let seconds = self.shared.patience.as_secs();
+        let lost = || Lost::new(self.stream.stream, GapCause::Overload, format!("the disk was behind by {seconds} s"));
+        self.shed.get_or_insert_with(lost).add(fragment);
+        if let Some(packets) = self.shared.overload.say(packets, self.shared.clock.boot()) {
+            tracing::error!(camera = %self.stream.camera, packets, "the disk cannot keep up; recording has holes");
+        }
+    }
+
+    fn tell_shed(&mut self) {
+        if let Some(shed) = self.shed.take() {
+            self.send(Job::Gap(shed.gap()));
+        }
+    }
+
+    fn send(&self, job: Job) -> bool {
+        self.shared.jobs.send(job).is_ok()
+    }
+}
