@@ -77,7 +77,7 @@ fn rank(room: &str) -> Option<u8> {
 
 /// The product's own tokens; a file of tests has none.
 fn product(path: &str, text: &str) -> Vec<Token> {
-    let test_file = path.ends_with("tests.rs") || path.contains("/tests/");
+    let test_file = ["tests.rs", "testing.rs"].iter().any(|end| path.ends_with(end)) || path.contains("/tests/");
     if test_file { Vec::new() } else { without_tests(&tokens(text)) }
 }
 
