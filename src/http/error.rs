@@ -165,6 +165,7 @@ impl From<PlaybackError> for ApiError {
                 format!("the camera changed its picture settings inside this span; play its {} parts", spans.len()),
             )]),
             PlaybackError::Store(error) => error.into(),
+            error @ PlaybackError::File { .. } => Self::Internal(error.to_string()),
         }
     }
 }
