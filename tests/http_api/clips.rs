@@ -7,7 +7,7 @@ use vonglau::{
         camera::{Camera, StreamKind},
         ids::CameraId,
         packet::{Codec, Packet, StreamParams, ticks_to_us},
-        time::{BootTime, MediaTime},
+        time::{BootTime, MediaTime, Span},
     },
     record::{RecordedStream, Recorder},
     runtime::tasks::Tasks,
@@ -179,6 +179,28 @@ fn without_a_wish_the_sub_stream_steps_in_and_an_unrecorded_span_is_a_sentence()
     assert_eq!(server.get(&format!("{path}?stream=main")).refused(404), ["clip"]);
     let earlier = server.event(camera, rule, NOW_US - 3_600_000_000);
     assert_eq!(server.get(&format!("/api/v1/events/{earlier}/clip.mp4")).refused(404), ["clip"]);
+}
+
+#[test]
+fn a_recording_gone_from_the_disk_is_a_500_that_names_no_file_and_the_sub_stream_steps_in() {
+    let server = Server::start();
+    let (camera, rule) = (server.camera("Cổng Bắc"), server.rule());
+    let start_us = NOW_US - 20_000_000;
+    record(&server, camera, &[take(StreamKind::Main, start_us, 40), take(StreamKind::Sub, start_us, 40)]);
+    let store = &server.state.store;
+    server.runtime.block_on(async {
+        let camera = store.camera(CameraId(camera)).await.unwrap().unwrap();
+        let main = camera.stream(StreamKind::Main).unwrap().id;
+        let span = Span { start_us, end_us: NOW_US };
+        for segment in store.segments_in(main, span).await.unwrap() {
+            std::fs::remove_file(server.state.store_dir.join(&segment.path)).unwrap();
+        }
+    });
+    let path = format!("/api/v1/events/{}/clip.mp4", server.event(camera, rule, NOW_US));
+    let gone = server.get(&format!("{path}?stream=main"));
+    assert_eq!(gone.refused(500), [""]);
+    assert!(!gone.text().contains("mp4"), "{}", gone.text());
+    assert_eq!(server.get(&path).status, 200);
 }
 
 #[test]
