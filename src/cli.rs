@@ -7,7 +7,7 @@ mod demo;
 mod serve;
 mod sim;
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -112,11 +112,13 @@ fn in_runtime(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::R
 
 /// Sends log lines to standard error; `RUST_LOG` stands above `level`.
 fn start_log(level: &str) {
+    // The RTSP library tells of every odd camera habit at `info`; our own lines say what matters of it.
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .or_else(|_| tracing_subscriber::EnvFilter::try_new(level))
+        .or_else(|_| tracing_subscriber::EnvFilter::try_new(format!("{level},retina=warn")))
         .unwrap_or_default();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(std::io::stderr().is_terminal());
     // A second start (tests in one process) keeps the first log.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = log.with_writer(std::io::stderr).try_init();
 }
 
 /// Asks `stop` at the first SIGTERM or SIGINT, forces it at the second; with `stdin_too` also when standard input ends,
