@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { age, cameraState, decimal, duration, eventNumbers, eventTitle, scoreWord } from './format';
 import { DAY_US, HOUR_US, MINUTE_US, SECOND_US } from './time';
 import type { Camera, StreamStatus } from './types';
-import { en, vi } from './words';
+import { vi } from './words';
+import { en } from './words.en';
 
 describe('numbers and durations', () => {
   it('a decimal has a comma in Vietnamese and no needless zeros', () => {
