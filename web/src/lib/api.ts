@@ -1,5 +1,5 @@
 /** One small door to the server: JSON in and out, refusals as values a form can show. */
-import type { AlertEvent, Camera, CameraDraft, Cluster, EventPage, Refusal, Rule, RuleDraft, Status } from './types';
+import type { AlertEvent, Camera, CameraDraft, Cluster, EventPage, Refusal, Rule, RuleDraft, Status, StreamKind } from './types';
 
 const BASE = '/api/v1';
 
@@ -52,6 +52,7 @@ export const url = {
   /** The revision makes a changed event show its changed snapshot. */
   snapshot: (event: AlertEvent, boxed: boolean) =>
     `${BASE}/events/${event.id}/snapshot.jpg?boxed=${boxed ? 1 : 0}&r=${event.revision}`,
-  clip: (id: number, stream: 'main' | 'sub') => `${BASE}/events/${id}/clip.mp4?stream=${stream}`,
-  clipDownload: (id: number) => `${BASE}/events/${id}/clip.mp4?stream=main&download=1`,
+  clip: (id: number, stream: StreamKind | null) => `${BASE}/events/${id}/clip.mp4${stream ? `?stream=${stream}` : ''}`,
+  clipDownload: (id: number, stream: StreamKind | null) =>
+    `${BASE}/events/${id}/clip.mp4?${stream ? `stream=${stream}&` : ''}download=1`,
 };

@@ -1,6 +1,6 @@
 /** Asks for a clip before playing it: a `<video>` cannot show the server's sentence when there is none. */
 import { refusalsOf, url } from './api';
-import type { AlertEvent, Box, PathPoint, Refusal } from './types';
+import type { AlertEvent, Box, PathPoint, Refusal, StreamKind } from './types';
 import { SECOND_US } from './time';
 
 export interface Clip {
@@ -9,7 +9,8 @@ export interface Clip {
   start_us: number | null;
 }
 
-export async function findClip(id: number, stream: 'main' | 'sub'): Promise<Clip | Refusal[]> {
+/** Without a wish the server takes the main stream, or the sub stream where the main one has nothing to play. */
+export async function findClip(id: number, stream: StreamKind | null): Promise<Clip | Refusal[]> {
   const address = url.clip(id, stream);
   const answer = await fetch(address, { headers: { Range: 'bytes=0-0' } });
   if (!answer.ok) return refusalsOf(answer);

@@ -1,6 +1,6 @@
 /** The filter over alerts: what stands in the page's address, and what is asked of the server. */
 import { QUICK, quickRange, type Quick, type Range } from './time';
-import type { ObjectClass, RuleKind } from './types';
+import type { Camera, ObjectClass, RuleKind } from './types';
 
 export const KINDS: RuleKind[] = ['motion', 'intrusion'];
 export const CLASSES: ObjectClass[] = ['person', 'bicycle', 'motorcycle', 'car', 'bus', 'truck'];
@@ -76,4 +76,19 @@ export function eventQuery(filter: Filter, now_us: number, limit: number): URLSe
 /** How many filters besides the time are set. */
 export function filtersOn(filter: Filter): number {
   return [filter.kind, filter.class, filter.camera].filter(Boolean).length;
+}
+
+/** Cameras by the name of their cluster, those without one last. */
+export function byCluster(cameras: Camera[]): [string, Camera[]][] {
+  const groups = new Map<string, Camera[]>();
+  for (const camera of cameras) {
+    const name = camera.cluster ?? '';
+    groups.set(name, [...(groups.get(name) ?? []), camera]);
+  }
+  return [...groups].sort(([a], [b]) => (a === '' ? 1 : b === '' ? -1 : a.localeCompare(b, 'vi')));
+}
+
+/** How a choice of several cameras stands in the address. */
+export function idsOf(cameras: Camera[]): string {
+  return cameras.map((camera) => camera.id).join(',');
 }

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { age, cameraState, decimal, duration, eventTitle, scoreWord } from './format';
+import { age, cameraState, decimal, duration, eventNumbers, eventTitle, scoreWord } from './format';
 import { DAY_US, HOUR_US, MINUTE_US, SECOND_US } from './time';
 import type { Camera, StreamStatus } from './types';
-import { en, vi } from './words';
+import { vi } from './words';
+import { en } from './words.en';
 
 describe('numbers and durations', () => {
   it('a decimal has a comma in Vietnamese and no needless zeros', () => {
@@ -46,6 +47,17 @@ describe('words for events and cameras', () => {
     expect(scoreWord('intrusion', 0.91, vi)).toBe('thấy rất rõ');
     expect(scoreWord('intrusion', 0.2, vi)).toBe('thấy chưa rõ, cần xem kỹ');
     expect(scoreWord('motion', 0.91, vi)).toBe('chuyển động nhiều');
+  });
+
+  it('the numbers of an alert are said in words, and an unknown one keeps its name', () => {
+    const numbers = { k: 3, n: 5, motion_area_max: 0.0625, motion_frames: 12, seconds: 4, new_number: 1.5 };
+    expect(eventNumbers({ kind: 'motion', score: 0.1, numbers }, vi, 'vi')).toEqual([
+      ['Phần hình chuyển động, lúc nhiều nhất', '6,3 %'],
+      ['Số hình có chuyển động', '12'],
+      ['new number', '1,5'],
+      ['Luật cần', '3 trong 5 hình'],
+    ]);
+    expect(eventNumbers({ kind: 'intrusion', score: 0.912, numbers: {} }, vi, 'vi')).toEqual([['Điểm của máy (0–1)', '0,91']]);
   });
 
   it('a camera is as bad as its worse stream', () => {

@@ -59,6 +59,25 @@ export function eventDuration(event: AlertEvent, w: Words, lang: Lang): string {
   return event.open ? w.soFar(text) : text;
 }
 
+/** Shares of the picture are said in percent. */
+const SHARES = new Set(['motion_area_max']);
+/** Said elsewhere on the page, in words. */
+const SAID = new Set(['k', 'n', 'seconds']);
+
+/** The numbers that made an alert fire, as label and value; one without a word of ours keeps its own name. */
+export function eventNumbers(event: Pick<AlertEvent, 'kind' | 'score' | 'numbers'>, w: Words, lang: Lang): [string, string][] {
+  const { k, n } = event.numbers;
+  const needed: [string, string][] = k !== undefined && n !== undefined ? [[w.needed, w.ofPictures(k, n)]] : [];
+  const score: [string, string][] = event.kind === 'motion' ? [] : [[w.score.label, decimal(event.score, 2, lang)]];
+  const others = Object.entries(event.numbers)
+    .filter(([name]) => !SAID.has(name))
+    .map(([name, value]): [string, string] => [
+      w.numbers[name] ?? name.replaceAll('_', ' '),
+      SHARES.has(name) ? `${decimal(value * 100, 1, lang)} %` : decimal(value, 2, lang),
+    ]);
+  return [...score, ...others, ...needed];
+}
+
 /** How one stream is doing, as a word of the screen. */
 export function streamState(stream: Stream): CameraState {
   switch (stream.status?.state) {
