@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Lines},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -164,10 +164,4 @@ impl House {
 
 fn agent() -> ureq::Agent {
     ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(HANGING)).build().into()
-}
-
-/// The folder of test input that nobody on this project made, if it is there.
-pub fn shared_data() -> Option<PathBuf> {
-    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data"));
-    folder.is_dir().then(|| folder.to_owned())
 }

@@ -1,6 +1,18 @@
-//! What several tests share. Each test binary uses its own part of it.
-#![allow(dead_code, reason = "every test binary compiles all of it and uses a part")]
+//! What several test programs share.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub mod house;
 pub mod mp4;
+pub mod onnx;
 pub mod recorded;
+
+/// Input that nobody on this project made; only assertions about it may be skipped.
+#[must_use]
+pub fn shared_data(path: &str) -> Option<std::path::PathBuf> {
+    let found = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data")).join(path);
+    if found.exists() {
+        return Some(found);
+    }
+    println!("skipped: no ../shared/data");
+    None
+}
