@@ -104,7 +104,8 @@ fn record_ours(urls: &[(String, String)], seconds: u64) -> Cost {
     std::fs::write(&file, list).expect("the list is written");
     let imported = program().args(["camera", "import", "--data", &folder]).arg(&file).stdout(Stdio::null()).status();
     assert!(imported.expect("import runs").success());
-    let args = ["serve", "--record-only", "--data", &folder, "--listen", "127.0.0.1:0", "--summary", "--until-stdin-ends"];
+    let args =
+        ["serve", "--record-only", "--data", &folder, "--listen", "127.0.0.1:0", "--summary", "--until-stdin-ends"];
     let (mut serve, mut lines) = start(program().args(args).env("RUST_LOG", "error"));
     lines.next().expect("it serves");
     let since = Instant::now();

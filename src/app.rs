@@ -6,12 +6,7 @@
 mod fleet;
 pub mod usage;
 
-use std::{
-    net::SocketAddr,
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use serde::Serialize;
@@ -217,7 +212,8 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
     let recorder =
         Recorder::start(config.store.clone(), store.clone(), clock.clone(), Arc::clone(&counters), &mut core).await?;
     let rules = watch::channel(Arc::new(store.rules().await?)).0;
-    let seeing = Seeing { config: &config, clock: &clock, counters: &counters, board: &board, store: &store, stop: &stop };
+    let seeing =
+        Seeing { config: &config, clock: &clock, counters: &counters, board: &board, store: &store, stop: &stop };
     let vision = if record_only { None } else { Some(seeing.start(rules.subscribe(), &mut core)?) };
     let fleet = Fleet::new(
         recorder.clone(),
@@ -331,8 +327,21 @@ impl Running {
 
     /// Lets everything received reach the disk and the index, then closes the store.
     async fn drain(self) -> anyhow::Result<Summary> {
-        let Self { config, counters, store, recorder, vision, fleet, rules, mut core, mut pages, short, peak, stop, .. } =
-            self;
+        let Self {
+            config,
+            counters,
+            store,
+            recorder,
+            vision,
+            fleet,
+            rules,
+            mut core,
+            mut pages,
+            short,
+            peak,
+            stop,
+            ..
+        } = self;
         stop.ask();
         peak.sample(vision.as_ref().and_then(Vision::pid));
         let cameras = store.cameras().await.map_or(0, |c| c.len());
@@ -374,4 +383,3 @@ impl Running {
         })
     }
 }
-

@@ -7,7 +7,13 @@ mod demo;
 mod serve;
 mod sim;
 
-use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{
+    io::IsTerminal,
+    net::SocketAddr,
+    os::unix::process::CommandExt,
+    path::PathBuf,
+    process::{self, ExitCode},
+};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -15,6 +21,7 @@ use crate::{
     config::Config,
     domain::{query::Actor, refusal::Refusal},
     runtime::stop::Stop,
+    vision::{self, detect::runtime::TELEMETRY_OFF},
 };
 
 /// Vọng Lâu: ghi hình, phân tích và tìm lại hình của các camera trong xã trên một máy tính nhỏ.
@@ -88,7 +95,7 @@ fn actor() -> Actor {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     if matches!(cli.command, Command::Vision) {
-        return ExitCode::from(u8::try_from(crate::vision::child_main()).unwrap_or(1));
+        return ExitCode::from(u8::try_from(vision::child_main()).unwrap_or(1));
     }
     let outcome = match cli.command {
         Command::Serve(args) => in_runtime(serve::run(args)),
@@ -108,6 +115,18 @@ pub fn run() -> ExitCode {
 
 fn in_runtime(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(work)
+}
+
+/// Starts this very command again with ONNX Runtime's telemetry off, unless it is off already: the library reads the
+/// variable when it is loaded, and only a new process can be given one safely.
+fn without_telemetry() -> anyhow::Result<()> {
+    if vision::telemetry_is_off() {
+        return Ok(());
+    }
+    let (name, value) = TELEMETRY_OFF;
+    let error =
+        process::Command::new(std::env::current_exe()?).args(std::env::args_os().skip(1)).env(name, value).exec();
+    Err(anyhow::Error::from(error).context("starting again without telemetry"))
 }
 
 /// Sends log lines to standard error; `RUST_LOG` stands above `level`.

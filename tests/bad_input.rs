@@ -124,15 +124,18 @@ fn a_wrong_password_and_a_camera_of_garbage_leave_the_others_untouched() {
     // Answers every request with bytes that are no RTSP, until the test process ends.
     std::thread::spawn(move || {
         for stream in garbage.incoming() {
-            let _ = stream.and_then(|mut s| s.write_all(&[0x24, 0xff, 0, 200, b'x', b'\r', b'\n', 0, 0, 1, 0xff].repeat(50)));
+            let _ = stream
+                .and_then(|mut s| s.write_all(&[0x24, 0xff, 0, 200, b'x', b'\r', b'\n', 0, 0, 1, 0xff].repeat(50)));
         }
     });
-    let locked = Cameras::start(&["--cameras", "1", "--size", "320x180", "--sub-size", "320x180", "--auth", "admin:right"]);
+    let locked =
+        Cameras::start(&["--cameras", "1", "--size", "320x180", "--sub-size", "320x180", "--auth", "admin:right"]);
     let open = Cameras::start(&["--cameras", "1", "--size", "320x180", "--sub-size", "320x180"]);
     let data = tempfile::tempdir().expect("a folder");
     let house = House::start(data.path(), &[]);
     house.add_cameras(&open.urls);
-    let wrong = json!({ "name": "Sai mật khẩu", "main_url": locked.urls[0].0, "username": "admin", "password": "geheim" });
+    let wrong =
+        json!({ "name": "Sai mật khẩu", "main_url": locked.urls[0].0, "username": "admin", "password": "geheim" });
     assert_eq!(house.post("/api/v1/cameras", &wrong).0, 201);
     assert_eq!(house.post("/api/v1/cameras", &json!({ "name": "Rác", "main_url": garbage_url })).0, 201);
 

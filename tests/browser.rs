@@ -10,7 +10,8 @@ use common::house::{Cameras, House};
 fn a_person_adds_a_camera_filters_events_and_plays_a_clip() {
     let web = concat!(env!("CARGO_MANIFEST_DIR"), "/web");
     assert!(
-        std::path::Path::new(web).join("dist/index.html").is_file() && std::path::Path::new(web).join("node_modules").is_dir(),
+        std::path::Path::new(web).join("dist/index.html").is_file()
+            && std::path::Path::new(web).join("node_modules").is_dir(),
         "the pages are not built; run ./dev setup (npm ci and npm run build in web/)"
     );
     let cameras = Cameras::start(&["--cameras", "2"]);

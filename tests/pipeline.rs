@@ -95,7 +95,8 @@ fn assert_clip_shows(house: &House, event: &Value, folder: &Path) {
 
 /// Decoded frames and duration in seconds, by ffprobe; it must find no error.
 fn probe(file: &Path) -> (u64, f64) {
-    let args = ["-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames:format=duration", "-of", "json"];
+    let args =
+        ["-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames:format=duration", "-of", "json"];
     let output = Command::new("ffprobe").args(args).arg(file).output().expect("ffprobe runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.is_empty(), "{said}");

@@ -97,8 +97,7 @@ impl Fleet {
         let board = Arc::clone(&self.board);
         let (camera_id, kind) = (stream.camera, stream.kind);
         board.set_status(camera_id, kind, StreamStatus::Connecting);
-        let session =
-            camera::run(stream.clone(), out, self.clock.clone(), Arc::clone(&self.counters), stop.clone());
+        let session = camera::run(stream.clone(), out, self.clock.clone(), Arc::clone(&self.counters), stop.clone());
         self.tasks.spawn(task_name(&stream), async move {
             let mirror = async {
                 while statuses.changed().await.is_ok() {

@@ -1,15 +1,13 @@
 //! `vonglau analyze`: a video file through exactly the decode, gate, detector, tracker and rules of the service.
 
 use std::{
-    os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    process::ExitCode,
 };
 
-use anyhow::Context;
 use clap::Args;
 
-use super::{PlaceArgs, refused, start_log};
+use super::{PlaceArgs, refused, start_log, without_telemetry};
 use crate::{
     app,
     domain::{
@@ -43,14 +41,7 @@ pub(super) struct AnalyzeArgs {
 const THE_FILE: CameraId = CameraId(1);
 
 pub(super) fn run(args: &AnalyzeArgs) -> anyhow::Result<ExitCode> {
-    if !vision::telemetry_is_off() {
-        // ONNX Runtime reads the variable when it is loaded, and only a new process can be given one safely.
-        let error = Command::new(std::env::current_exe()?)
-            .args(std::env::args_os().skip(1))
-            .env(vision::TELEMETRY_OFF.0, vision::TELEMETRY_OFF.1)
-            .exec();
-        return Err(error).context("starting again without telemetry");
-    }
+    without_telemetry()?;
     start_log("warn");
     let rules = args.rules.as_deref().map(read_rules).transpose()?.unwrap_or_default();
     let config = args.place.load(None)?;
@@ -59,7 +50,7 @@ pub(super) fn run(args: &AnalyzeArgs) -> anyhow::Result<ExitCode> {
         eprintln!("Không có bộ nhận dạng; chỉ tìm chuyển động / No detector installed; only motion is found");
     }
     let mut engine = Rules::new(THE_FILE, rules, model.as_ref().map(|m| m.sha256.clone()));
-    let mut print = |changes: Vec<EventChange>| {
+    let print = |changes: Vec<EventChange>| {
         for change in changes {
             if let EventChange::Close { event, .. } = change {
                 println!("{}", line(&event, args.json));

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{PlaceArgs, start_log};
+use super::{PlaceArgs, start_log, without_telemetry};
 use crate::{
     app, camera,
     config::Config,
@@ -38,6 +38,7 @@ impl Report {
 const FREE_LEAST: f64 = 0.05;
 
 pub(super) async fn run(args: PlaceArgs) -> anyhow::Result<ExitCode> {
+    without_telemetry()?;
     start_log("error");
     let mut report = Report::default();
     let config = match args.load(None) {
@@ -68,15 +69,24 @@ pub(super) async fn run(args: PlaceArgs) -> anyhow::Result<ExitCode> {
 
 fn check_model(config: &Config, report: &mut Report) {
     const WHAT: &str = "bộ nhận dạng/detector";
-    match vision::runtime_library() {
-        Some(path) => report.fine("ONNX Runtime", path.display()),
-        None => report.wrong(
-            "ONNX Runtime",
-            "không tìm thấy libonnxruntime.so; chạy ./dev setup / not found; run ./dev setup",
-        ),
+    match vision::detect::runtime::library() {
+        (Some(path), _) => report.fine("ONNX Runtime", path.display()),
+        (None, looked) => {
+            let looked: Vec<String> = looked.iter().map(|p| p.display().to_string()).collect();
+            report.wrong(
+                "ONNX Runtime",
+                format!(
+                    "không tìm thấy libonnxruntime.so; chạy ./dev setup / not found; run ./dev setup ({})",
+                    looked.join(", ")
+                ),
+            );
+        }
     }
     match app::find_model(config.model.as_deref(), &config.data) {
-        Ok(Some(model)) => report.fine(WHAT, model.describe()),
+        Ok(Some(model)) => match vision::analyze::try_model(&model) {
+            Ok(described) => report.fine(WHAT, described),
+            Err(refusal) => report.wrong(WHAT, refusal),
+        },
         Ok(None) => report.note(
             WHAT,
             format!(
@@ -103,7 +113,10 @@ async fn check_disk(config: &Config, store: &Store, report: &mut Report) {
             let (free, all) = (fs.f_bavail as f64 * fs.f_frsize as f64, fs.f_blocks as f64 * fs.f_frsize as f64);
             let said = format!("{}: còn trống/free {:.1} GB / {:.1} GB", config.store.display(), free / 1e9, all / 1e9);
             if free < all * FREE_LEAST {
-                report.wrong(WHAT, format!("{said}: gần đầy, hãy dọn hoặc thêm ổ / nearly full, make room or add a disk"));
+                report.wrong(
+                    WHAT,
+                    format!("{said}: gần đầy, hãy dọn hoặc thêm ổ / nearly full, make room or add a disk"),
+                );
             } else {
                 report.fine(WHAT, said);
             }

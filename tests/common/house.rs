@@ -147,9 +147,11 @@ impl House {
     pub fn wait_until_streaming(&self) {
         self.wait_until("every stream is streaming", |h| {
             let cameras = h.get("/api/v1/cameras");
-            let mut streams = cameras["cameras"].as_array().expect("cameras").iter().flat_map(|c| {
-                c["streams"].as_array().expect("streams").clone()
-            });
+            let mut streams = cameras["cameras"]
+                .as_array()
+                .expect("cameras")
+                .iter()
+                .flat_map(|c| c["streams"].as_array().expect("streams").clone());
             streams.all(|s| s["status"]["state"] == "streaming")
         });
     }
