@@ -253,9 +253,9 @@ fn any_rect() -> impl Strategy<Value = NormBox> {
 }
 
 prop_compose! {
-    fn any_point()(track in 1..6_i64, class in 0..6_usize, score in 0.0..1.0_f32, rect in any_rect(),
+    fn any_point()(track in 1..6_i64, class in 0..6_usize, score in 0..=100_u8, rect in any_rect(),
                    confirmed in prop::bool::weighted(0.8)) -> TrackPoint {
-        TrackPoint { track: TrackId(track), class: Class::ALL[class], score, rect, confirmed }
+        TrackPoint { track: TrackId(track), class: Class::ALL[class], score: f32::from(score) / 100.0, rect, confirmed }
     }
 }
 

@@ -177,9 +177,10 @@ fn a_jump_back_in_time_ends_every_track_and_a_frame_out_of_order_does_not() {
 }
 
 prop_compose! {
-    fn any_detection()(class in 0..6_usize, score in 0.0..1.0_f32, x in 0.0..1.0_f32, y in 0.0..1.0_f32,
-                       w in 0.01..0.4_f32, h in 0.01..0.4_f32) -> Option<Detection> {
-        seen(Class::ALL[class], score, x, y, w, h)
+    fn any_detection()(class in 0..6_usize, score in 0..=100_u8, x in 0..=500_u16, y in 0..=500_u16,
+                       w in 5..200_u16, h in 5..200_u16) -> Option<Detection> {
+        let part = |n: u16| f32::from(n) / 500.0;
+        seen(Class::ALL[class], f32::from(score) / 100.0, part(x), part(y), part(w), part(h))
     }
 }
 
