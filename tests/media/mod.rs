@@ -52,7 +52,7 @@ pub fn encode(codec: Codec, width: u32, height: u32, frames: u32, fps: u32, enco
         units.push(Unit {
             pts_90k: pts - *zero.get_or_insert(pts),
             key: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
-            data: Bytes::copy_from_slice(&buffer.map_readable().unwrap()),
+            data: without_parameter_sets(codec, &buffer.map_readable().unwrap()),
         });
     }
     pipeline.set_state(gst::State::Null).unwrap();
@@ -66,6 +66,24 @@ pub fn encode(codec: Codec, width: u32, height: u32, frames: u32, fps: u32, enco
         decoder_config: config,
     };
     Clip { params: Arc::new(params), units }
+}
+
+/// A camera session gives them in the sample entry only.
+fn without_parameter_sets(codec: Codec, data: &[u8]) -> Bytes {
+    let (mut out, mut rest) = (Vec::new(), data);
+    while let Some((size, tail)) = rest.split_first_chunk::<4>() {
+        let (nal, next) = tail.split_at(usize::try_from(u32::from_be_bytes(*size)).unwrap());
+        let is_set = match codec {
+            Codec::H264 => matches!(nal[0] & 0x1f, 7 | 8),
+            Codec::H265 => (32..=34).contains(&(nal[0] >> 1 & 0x3f)),
+        };
+        if !is_set {
+            out.extend_from_slice(size);
+            out.extend_from_slice(nal);
+        }
+        rest = next;
+    }
+    out.into()
 }
 
 fn sample_entry(entry: &str, configuration: &str, width: u32, height: u32, config: &[u8]) -> Bytes {
