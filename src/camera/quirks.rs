@@ -2,12 +2,16 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use retina::client::{
     Credentials, InitialSequenceNumberPolicy, InitialTimestampPolicy, PlayOptions, SessionGroup, SessionIdPolicy,
-    SessionOptions, SetupOptions, TeardownPolicy, Transport, UnassignedChannelDataPolicy, UnknownRtcpSsrcPolicy,
+    SessionOptions, SetupOptions, TeardownPolicy, Tool, Transport, UnassignedChannelDataPolicy, UnknownRtcpSsrcPolicy,
 };
 use retina::codec::FrameFormat;
 
@@ -42,20 +46,45 @@ pub(super) fn play() -> PlayOptions {
         .unknown_rtcp_ssrc(UnknownRtcpSsrcPolicy::DropPackets)
 }
 
-static GROUPS: Mutex<Option<HashMap<String, Weak<SessionGroup>>>> = Mutex::new(None);
+/// A host's sessions, and whether its server is live555 before 2017.06.04, which sends a closed session's data into the
+/// next connection that gets its file descriptor, whichever stream that is.
+#[derive(Default)]
+pub(super) struct Host {
+    /// All sessions with this host.
+    pub group: Arc<SessionGroup>,
+    leaks: AtomicBool,
+}
 
-/// The group of all sessions with one host: live555 before 2017.06.04 sends a closed session's data into the next
-/// connection that gets its file descriptor, whichever stream that is.
-pub(super) fn group(host: &str) -> Arc<SessionGroup> {
-    let mut groups = GROUPS.lock().unwrap_or_else(PoisonError::into_inner);
-    let groups = groups.get_or_insert_default();
-    groups.retain(|_, group| group.strong_count() > 0);
-    if let Some(group) = groups.get(host).and_then(Weak::upgrade) {
-        return group;
+impl Host {
+    /// Takes note of what the server calls itself.
+    pub fn note_tool(&self, tool: Option<&Tool>) {
+        self.leaks.store(tool.is_some_and(Tool::has_live555_tcp_bug), Ordering::Relaxed);
     }
-    let group = Arc::new(SessionGroup::default().named(host.to_owned()));
-    groups.insert(host.to_owned(), Arc::downgrade(&group));
-    group
+    /// Waits out dying sessions where they could spoil the next one; the next try shows how it stands.
+    pub async fn await_stale(&self) {
+        let stale = self.group.stale_sessions();
+        if self.leaks.load(Ordering::Relaxed) && stale.num_sessions > 0 {
+            let _ = tokio::time::timeout(STALE_MAX, self.group.await_stale_sessions(&stale)).await;
+        }
+    }
+}
+
+/// How long a dying session is waited for; live555 keeps one for 65 s.
+const STALE_MAX: Duration = Duration::from_secs(70);
+
+static HOSTS: Mutex<Option<HashMap<String, Weak<Host>>>> = Mutex::new(None);
+
+/// The host at that address; the same one for all its streams.
+pub(super) fn host(address: &str) -> Arc<Host> {
+    let mut hosts = HOSTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let hosts = hosts.get_or_insert_default();
+    hosts.retain(|_, host| host.strong_count() > 0);
+    if let Some(host) = hosts.get(address).and_then(Weak::upgrade) {
+        return host;
+    }
+    let host = Arc::new(Host::default());
+    hosts.insert(address.to_owned(), Arc::downgrade(&host));
+    host
 }
 
 #[cfg(test)]
@@ -63,9 +92,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_streams_of_a_host_share_a_group_as_long_as_one_is_alive() {
-        let main = group("192.0.2.1");
-        assert!(Arc::ptr_eq(&main, &group("192.0.2.1")));
-        assert!(!Arc::ptr_eq(&main, &group("192.0.2.2")));
+    fn the_streams_of_a_host_share_its_sessions_as_long_as_one_is_alive() {
+        let main = host("192.0.2.1:554");
+        assert!(Arc::ptr_eq(&main, &host("192.0.2.1:554")));
+        assert!(!Arc::ptr_eq(&main, &host("192.0.2.2:554")));
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use futures::StreamExt;
 use retina::{
-    client::{Demuxed, Session, SessionGroup},
+    client::{Demuxed, Session},
     codec::{CodecItem, ParametersRef, VideoFrame, VideoParameters},
 };
 use tokio::{net::TcpStream, sync::mpsc::error::TrySendError, time::timeout};
@@ -39,8 +39,6 @@ const FRAME_MIN: Duration = Duration::from_secs(3);
 const FRAME_MAX: Duration = Duration::from_secs(60);
 /// How long frames may come without a key frame.
 const KEY_MAX: Duration = Duration::from_secs(30);
-/// How long a dying session of old live555 is waited for.
-const STALE_MAX: Duration = Duration::from_secs(70);
 /// How long TEARDOWN may take at a stop.
 const TEARDOWN_MAX: Duration = Duration::from_secs(1);
 
@@ -72,7 +70,7 @@ pub(super) struct Opened {
     pub codec: Codec,
     pub clock_rate: u32,
     pub framerate: Option<f32>,
-    pub group: Arc<SessionGroup>,
+    peer: Arc<quirks::Host>,
     has_login: bool,
 }
 
@@ -113,16 +111,17 @@ pub(super) async fn open(url: &RtspUrl, username: &str, password: &Secret) -> Re
         .map_err(|e| trouble(TroubleCause::Camera, format!("the address cannot be used: {e}; check it")))?;
     let host = parsed.host_str().unwrap_or_default().to_owned();
     let port = parsed.port().unwrap_or(554);
-    let group = quirks::group(&host);
-    wait_for_stale(&group).await;
+    let peer = quirks::host(&format!("{host}:{port}"));
+    peer.await_stale().await;
     let has_login = !username.is_empty() || !password.is_empty();
     let failed = |phase| move |error: retina::Error| from_retina(phase, has_login, &error);
 
-    let options = quirks::session(username, password, group.clone());
+    let options = quirks::session(username, password, peer.group.clone());
     let Ok(described) = timeout(PHASE, Session::describe(parsed, options)).await else {
         return Err(silent_at_describe(&host, port).await);
     };
     let mut session = described.map_err(failed(Phase::Describe))?;
+    peer.note_tool(session.tool());
     let (index, codec) = session
         .streams()
         .iter()
@@ -139,7 +138,7 @@ pub(super) async fn open(url: &RtspUrl, username: &str, password: &Secret) -> Re
     setup.map_err(failed(Phase::Setup))?;
     let playing = timeout(PHASE, session.play(quirks::play())).await.map_err(|_| late("PLAY"))?;
     let demuxed = playing.and_then(Session::demuxed).map_err(failed(Phase::Play))?;
-    Ok(Opened { demuxed, index, codec, clock_rate, framerate, group, has_login })
+    Ok(Opened { demuxed, index, codec, clock_rate, framerate, peer, has_login })
 }
 
 fn no_video(streams: &[retina::client::Stream]) -> Trouble {
@@ -149,14 +148,6 @@ fn no_video(streams: &[retina::client::Stream]) -> Trouble {
         TroubleCause::Camera,
         format!("the camera offers no H.264 or H.265 video at this address but {offered}; set its encoding to H.264"),
     )
-}
-
-async fn wait_for_stale(group: &SessionGroup) {
-    let stale = group.stale_sessions();
-    if stale.num_sessions > 0 {
-        // Elapsed or not, the next try shows how it stands.
-        let _ = timeout(STALE_MAX, group.await_stale_sessions(&stale)).await;
-    }
 }
 
 /// Retina connects and asks in one call; whether anybody is there is found out only when it took too long.
@@ -182,11 +173,11 @@ pub(super) async fn run(shared: Arc<Shared>) -> End {
     };
     match opened {
         Ok(opened) => {
-            let group = opened.group.clone();
+            let peer = opened.peer.clone();
             let end = Pump::new(&shared, opened).run().await;
             if matches!(end, End::Stopped) {
                 // The session was dropped with the pump, which made retina send TEARDOWN.
-                let _ = timeout(TEARDOWN_MAX, group.await_teardown()).await;
+                let _ = timeout(TEARDOWN_MAX, peer.group.await_teardown()).await;
             }
             end
         }

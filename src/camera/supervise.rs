@@ -46,21 +46,39 @@ pub async fn run(stream: Stream, out: Outputs, clock: Clock, counters: Arc<Count
 
 /// Runs one session in a task of its own, so that a panic in it ends only it.
 async fn caught(shared: &Arc<Shared>) -> End {
+    let name = format!("camera-{}-{}", shared.stream.camera, shared.stream.kind.name());
+    isolated(name, &shared.counters, session::run(shared.clone())).await
+}
+
+async fn isolated(name: String, counters: &Counters, session: impl Future<Output = End> + Send + 'static) -> End {
     let mut tasks = Tasks::new();
     let (tell, told) = oneshot::channel();
-    let mine = shared.clone();
-    let name = format!("camera-{}-{}", shared.stream.camera, shared.stream.kind.name());
     tasks.spawn(name, async move {
         // The supervisor is gone when nobody listens.
-        let _ = tell.send(session::run(mine).await);
+        let _ = tell.send(session.await);
     });
     let ended = tasks.next_ended().await;
     if let Ok(end) = told.await {
         return end;
     }
     if ended.is_some_and(|e| e.panicked) {
-        shared.counters.panics.add(1);
+        counters.panics.add(1);
     }
     let detail = "an error inside the program ended this stream's session; it is started again";
     End::Broken { trouble: trouble(TroubleCause::Camera, detail), streamed_us: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_in_a_session_is_trouble_and_nothing_more() {
+        let counters = Counters::default();
+        let end = isolated("x".into(), &counters, async { panic!("on purpose") }).await;
+        let End::Broken { trouble, .. } = end else { panic!("{end:?}") };
+        assert_eq!((trouble.cause, counters.panics.get()), (TroubleCause::Camera, 1));
+        let end = isolated("x".into(), &counters, async { End::Stopped }).await;
+        assert!(matches!(end, End::Stopped));
+    }
 }

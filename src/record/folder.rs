@@ -189,7 +189,7 @@ mod tests {
         };
         assert_eq!(
             segment_path(&stream, 1_700_000_000_000_000, 0),
-            "2023-11-14/Ch______B_c_1-7/sub/1700000000000000.mp4"
+            "2023-11-14/Ch_____B_c_1-7/sub/1700000000000000.mp4"
         );
         assert!(segment_path(&stream, 0, 1).ends_with("/0-2.mp4"));
     }

@@ -73,7 +73,9 @@ async fn off_thread<T: Send + Default + 'static>(work: impl FnOnce() -> T + Send
 
 fn mended(folder: &Path, segment: &Segment) -> SegmentProgress {
     let path: PathBuf = folder.join(&segment.path);
-    let tail = match mend_file(&path, segment) {
+    // Only what is on disk may stand in the index; what a killed process wrote may not be yet.
+    let flushed = |tail: Tail| File::open(&path)?.sync_all().map(|()| tail);
+    let tail = match mend_file(&path, segment).and_then(flushed) {
         Ok(tail) => tail,
         Err(error) => {
             tracing::error!(path = %path.display(), %error, "a segment left open cannot be read; closed as the index has it");
@@ -110,7 +112,6 @@ pub fn mend_file(path: &Path, segment: &Segment) -> io::Result<Tail> {
     tail.torn_bytes = len - tail.good_bytes;
     if tail.torn_bytes > 0 {
         file.set_len(tail.good_bytes)?;
-        file.sync_all()?;
     }
     Ok(tail)
 }
@@ -175,4 +176,121 @@ fn read(file: &File, at: u64, bytes: usize) -> io::Result<Vec<u8>> {
     let mut buffer = vec![0; bytes];
     file.read_exact_at(&mut buffer, at)?;
     Ok(buffer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{
+            camera::StreamKind,
+            ids::{CameraId, SegmentId, StreamId},
+        },
+        record::{
+            fmp4::{Info, chain_start, chained, init, params_sha256, push_fragment, push_hash},
+            segmenter::Segmenter,
+            testing::{START_US, params, stream},
+        },
+    };
+
+    /// A whole file and its row.
+    fn whole() -> (Vec<u8>, Segment) {
+        let params = params();
+        let info = Info {
+            site: "s".into(),
+            camera: CameraId(7),
+            camera_code: "C07".into(),
+            stream: StreamId(70),
+            kind: StreamKind::Main,
+            start_us: START_US,
+            params_sha256: params_sha256(&params),
+        };
+        let mut file = init(&params, &info).unwrap();
+        let init_bytes = u32::try_from(file.len()).unwrap();
+        let mut hash = chain_start(&file);
+        let mut segmenter = Segmenter::default();
+        let mut all: Vec<_> = stream(10, 10, 35).into_iter().flat_map(|p| segmenter.push(p)).collect();
+        all.extend(segmenter.end());
+        let mut fragments = Vec::new();
+        for (n, fragment) in (1..).zip(&all) {
+            let at = file.len();
+            let size_bytes = push_fragment(&mut file, fragment, all[0].start_90k, n).unwrap();
+            hash = chained(&hash, &file[at..]);
+            push_hash(&mut file, &hash);
+            fragments.push(FragmentEntry {
+                offset: at as u64,
+                size_bytes,
+                start_90k: u64::try_from(fragment.start_90k).unwrap(),
+                duration_90k: fragment.duration_90k,
+                key: fragment.key,
+            });
+        }
+        let segment = Segment {
+            id: SegmentId(1),
+            stream: StreamId(70),
+            path: "x.mp4".into(),
+            start_us: START_US,
+            end_us: START_US,
+            open: true,
+            init_bytes,
+            size_bytes: file.len() as u64,
+            codec: params.codec,
+            rfc6381: params.rfc6381.clone(),
+            width: 640,
+            height: 480,
+            params_sha256: params_sha256(&params),
+            fragments,
+        };
+        (file, segment)
+    }
+
+    /// In memory where there is such a place: thousands of truncated files are slow on a disk.
+    fn quick_dir() -> tempfile::TempDir {
+        tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+    }
+
+    #[test]
+    fn a_file_cut_at_any_byte_is_recovered_to_its_last_whole_fragment() {
+        let dir = quick_dir();
+        let path = dir.path().join("x.mp4");
+        let (file, segment) = whole();
+        let ends = |f: &FragmentEntry| f.offset + u64::from(f.size_bytes) + HASH_BOX_BYTES as u64;
+        for len in segment.init_bytes as usize..=file.len() {
+            let good = segment.fragments.iter().filter(|f| ends(f) <= len as u64).count();
+            for known in [0, good / 2, good] {
+                std::fs::write(&path, &file[..len]).unwrap();
+                let row = Segment { fragments: segment.fragments[..known].to_vec(), ..segment.clone() };
+                let tail = mend_file(&path, &row).unwrap();
+                assert_eq!(tail.added, segment.fragments[known..good]);
+                let end = good.checked_sub(1).map_or(u64::from(segment.init_bytes), |n| ends(&segment.fragments[n]));
+                assert_eq!((tail.good_bytes, tail.good_bytes + tail.torn_bytes), (end, len as u64));
+                assert_eq!(std::fs::read(&path).unwrap(), file[..usize::try_from(end).unwrap()]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_fragment_with_a_wrong_byte_is_not_whole() {
+        let dir = quick_dir();
+        let path = dir.path().join("x.mp4");
+        let (file, segment) = whole();
+        let row = Segment { fragments: Vec::new(), ..segment.clone() };
+        let third = segment.fragments[2];
+        for at in [0, 30, 100, u64::from(third.size_bytes) - 1, u64::from(third.size_bytes) + 40] {
+            let mut bytes = file.clone();
+            bytes[usize::try_from(third.offset + at).unwrap()] ^= 0x40;
+            std::fs::write(&path, &bytes).unwrap();
+            assert_eq!(mend_file(&path, &row).unwrap().added, segment.fragments[..2]);
+        }
+    }
+
+    #[test]
+    fn a_file_shorter_than_its_row_is_left_as_it_is() {
+        let dir = quick_dir();
+        let path = dir.path().join("x.mp4");
+        let (file, segment) = whole();
+        std::fs::write(&path, &file[..file.len() / 2]).unwrap();
+        mend_file(&path, &segment).unwrap_err();
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), file.len() as u64 / 2);
+    }
 }

@@ -147,3 +147,69 @@ impl Recording {
         self.shared.jobs.send(job).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::{
+        domain::{
+            camera::StreamKind,
+            ids::{CameraId, StreamId},
+            time::Span,
+        },
+        record::testing::{START_US, stream},
+        store::Gap,
+    };
+
+    fn shared(jobs: Sender<Job>) -> Shared {
+        let shared = Shared::new(jobs, Clock::machine(), Arc::default());
+        Shared { patience: Duration::from_millis(20), ..shared }
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_is_behind_sheds_to_the_next_key_frame_and_says_so_in_a_gap() {
+        let (jobs, work) = mpsc::channel();
+        let shared = Arc::new(shared(jobs));
+        let all_room = shared.room.clone().acquire_many_owned(u32::try_from(QUEUE_BYTES).unwrap()).await.unwrap();
+        let (sender, packets) = tokio::sync::mpsc::channel(1000);
+        let named = RecordedStream {
+            camera: CameraId(7),
+            camera_code: "C07".into(),
+            stream: StreamId(70),
+            kind: StreamKind::Main,
+        };
+        let tasks = ShortTasks::default();
+        tasks.detach(run(Arc::new(named), packets, shared.clone(), tasks.clone()));
+        // Ten frames a second, a key frame every two seconds, fragments of a second.
+        let all = stream(10, 20, 71);
+        for packet in &all[..15] {
+            sender.send(packet.clone()).await.unwrap();
+        }
+        while shared.counters.packets_lost.get() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        drop(all_room);
+        for packet in &all[15..] {
+            sender.send(packet.clone()).await.unwrap();
+        }
+        drop(sender);
+        tasks.drain().await;
+        drop(shared);
+        let mut appended = Vec::new();
+        let mut gaps = Vec::<Gap>::new();
+        for job in work {
+            match job {
+                Job::Append { fragment, .. } => appended.push((fragment.start_90k / 90_000, fragment.key)),
+                Job::Gap(gap) => gaps.push(gap),
+                Job::Close(_) | Job::Stop => {}
+            }
+        }
+        // The second fragment had room again but no key frame.
+        assert_eq!(appended, [(2, true), (3, false), (4, true), (5, false), (6, true), (7, false)]);
+        assert_eq!(gaps.len(), 1);
+        assert_eq!(gaps[0].span, Span { start_us: START_US, end_us: START_US + 2_000_000 });
+        assert_eq!(gaps[0].cause, GapCause::Overload);
+    }
+}
