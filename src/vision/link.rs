@@ -1,0 +1,386 @@
+//! The socket between the serving process and the vision child: messages and their frame.
+//!
+//! A frame is the body's length (4 bytes, little endian), the protocol version (1 byte) and the body in postcard
+//! (<https://postcard.jamesmunns.com/wire-format>). A body is at most [`MESSAGE_MAX`] bytes. Encoding and decoding are
+//! pure; the child reads with blocking calls, the parent asynchronously, both into a [`BytesMut`]. Whatever the bytes,
+//! decoding gives a message or an error, never a panic.
+
+use std::io::Read;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use super::model::ModelSpec;
+use crate::domain::{geometry::NormBox, ids::CameraId, packet::Codec, time::MediaTime, track::FrameSeen};
+
+/// Grows with every change of a message.
+pub const VERSION: u8 = 1;
+/// The most bytes a message may take.
+pub const MESSAGE_MAX: usize = 4 << 20;
+/// Bytes of a model that travel in one message.
+pub const MODEL_PART: usize = 1 << 20;
+const HEADER: usize = 5;
+/// Bytes read from the socket at once.
+const READ_AT_ONCE: usize = 64 << 10;
+/// The most regions and objects one frame may carry up.
+const ITEMS_MAX: usize = 4096;
+/// The most bytes of a text that goes up.
+const TEXT_MAX: usize = 8 << 10;
+
+/// What the parent says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Down {
+    /// First message: the time now; track ids are counted up from it.
+    Hello {
+        /// Media time at the start of this child.
+        start: MediaTime,
+    },
+    /// A camera is there; everything about an earlier one of that id is forgotten.
+    Camera {
+        /// Which.
+        camera: CameraId,
+        /// Told back in every `Ack`, so that one of an earlier life is known.
+        generation: u32,
+    },
+    /// A camera is not there any more.
+    CameraGone {
+        /// Which.
+        camera: CameraId,
+    },
+    /// What the decoder needs to know; before the camera's first packet and at each change.
+    Params {
+        /// Whose.
+        camera: CameraId,
+        /// How it is coded.
+        codec: Codec,
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// AVC or HEVC decoder configuration record.
+        decoder_config: Bytes,
+    },
+    /// One access unit.
+    Packet {
+        /// Whose.
+        camera: CameraId,
+        /// Presentation time.
+        time: MediaTime,
+        /// Whether decoding can start here.
+        key: bool,
+        /// NAL units behind 4-byte lengths.
+        data: Bytes,
+    },
+    /// A detector follows in parts.
+    Model {
+        /// What is known about it.
+        spec: ModelSpec,
+        /// Bytes in all.
+        size: u64,
+    },
+    /// The next bytes of the detector.
+    ModelPart {
+        /// At most [`MODEL_PART`].
+        data: Bytes,
+    },
+    /// A picture of a recent frame is wanted.
+    Snapshot {
+        /// Told back in the answer.
+        id: u64,
+        /// Whose.
+        camera: CameraId,
+        /// Of when.
+        time: MediaTime,
+        /// What to draw on the boxed one.
+        boxes: Vec<NormBox>,
+    },
+    /// No packet follows: finish what is there, say `Done`, end.
+    Finish,
+}
+
+/// What the child has done so far, since its own start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Totals {
+    /// Frames that came out of the decoders.
+    pub frames_decoded: u64,
+    /// Frames the gate looked at.
+    pub frames_analysed: u64,
+    /// Runs of the detector.
+    pub inferences: u64,
+    /// Tracks confirmed.
+    pub tracks: u64,
+    /// Frames dropped because the detector's answer held a number that is none.
+    pub frames_not_a_number: u64,
+}
+
+/// What the child says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Up {
+    /// First message.
+    Hello,
+    /// How many of a camera's packets have gone into its decoder or away.
+    Ack {
+        /// Whose.
+        camera: CameraId,
+        /// As given in `Camera`.
+        generation: u32,
+        /// In all, since that `Camera`.
+        packets: u64,
+    },
+    /// An analysed frame.
+    Seen(FrameSeen),
+    /// A camera's picture for the screens.
+    Picture {
+        /// Whose.
+        camera: CameraId,
+        /// Of when.
+        time: MediaTime,
+        /// At most 640 pixels wide.
+        jpeg: Bytes,
+    },
+    /// A snapshot asked for.
+    SnapshotDone {
+        /// As asked.
+        id: u64,
+        /// The time of the frame taken.
+        time: MediaTime,
+        /// As seen.
+        plain: Bytes,
+        /// With the boxes drawn.
+        boxed: Bytes,
+    },
+    /// There is no such frame any more.
+    SnapshotGone {
+        /// As asked.
+        id: u64,
+    },
+    /// Said four times a second whatever happens: the sign of life.
+    Totals(Totals),
+    /// How loading the detector went.
+    Detector {
+        /// What it is, for a person.
+        name: Option<String>,
+        /// Why there is none.
+        why: Option<String>,
+    },
+    /// Something went wrong that a person should read.
+    Failure {
+        /// What.
+        text: String,
+    },
+    /// Everything is finished.
+    Done,
+}
+
+/// Why the other side cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// More than [`MESSAGE_MAX`].
+    #[error("a message of {0} bytes; the most is {MESSAGE_MAX}")]
+    TooLarge(usize),
+    /// Another build is at the other end.
+    #[error("protocol version {0}; this is {VERSION}: both processes must be of one build")]
+    Version(u8),
+    /// No message.
+    #[error("not a message: {0}")]
+    Malformed(String),
+    /// A message that says something impossible.
+    #[error("a message that cannot be true: {0}")]
+    Impossible(&'static str),
+}
+
+/// Appends one framed message to `out`.
+///
+/// # Errors
+/// [`LinkError::TooLarge`]; `out` is then as before.
+pub fn encode<T: Serialize>(message: &T, out: &mut BytesMut) -> Result<(), LinkError> {
+    let body = postcard::to_stdvec(message).map_err(|e| LinkError::Malformed(e.to_string()))?;
+    let length = u32::try_from(body.len()).ok().filter(|n| *n as usize <= MESSAGE_MAX);
+    let length = length.ok_or(LinkError::TooLarge(body.len()))?;
+    out.reserve(HEADER + body.len());
+    out.put_u32_le(length);
+    out.put_u8(VERSION);
+    out.put_slice(&body);
+    Ok(())
+}
+
+/// Takes one whole message off the front of `buffer`; `None` when more bytes are needed.
+///
+/// # Errors
+/// When the bytes are no message; nothing after them can be trusted.
+pub fn decode<T: DeserializeOwned>(buffer: &mut BytesMut) -> Result<Option<T>, LinkError> {
+    let Some((header, _)) = buffer.split_first_chunk::<HEADER>() else { return Ok(None) };
+    let [a, b, c, d, version] = *header;
+    let length = u32::from_le_bytes([a, b, c, d]) as usize;
+    if version != VERSION {
+        return Err(LinkError::Version(version));
+    }
+    if length > MESSAGE_MAX {
+        return Err(LinkError::TooLarge(length));
+    }
+    if buffer.len() < HEADER + length {
+        return Ok(None);
+    }
+    let (message, rest) = postcard::take_from_bytes(&buffer[HEADER..HEADER + length])
+        .map_err(|e| LinkError::Malformed(e.to_string()))?;
+    if !rest.is_empty() {
+        return Err(LinkError::Malformed(format!("{} bytes too many", rest.len())));
+    }
+    buffer.advance(HEADER + length);
+    Ok(Some(message))
+}
+
+/// Reads with blocking calls until a whole message is there; `None` at the end of the stream.
+///
+/// # Errors
+/// The socket's error, or `InvalidData` around a [`LinkError`].
+pub fn read_message<T: DeserializeOwned>(from: &mut impl Read, buffer: &mut BytesMut) -> std::io::Result<Option<T>> {
+    loop {
+        if let Some(message) = decode(buffer).map_err(invalid)? {
+            return Ok(Some(message));
+        }
+        let filled = buffer.len();
+        buffer.resize(filled + READ_AT_ONCE, 0);
+        let read = from.read(&mut buffer[filled..]);
+        buffer.truncate(filled + *read.as_ref().unwrap_or(&0));
+        match read {
+            Ok(0) => return Ok(None),
+            Ok(_) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// Reads what is there into `buffer`: the number of bytes, 0 at the end of the stream. Loses nothing when dropped.
+///
+/// # Errors
+/// The socket's.
+pub async fn read_some(from: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut) -> std::io::Result<usize> {
+    buffer.reserve(64 << 10);
+    from.read_buf(buffer).await
+}
+
+fn invalid(error: LinkError) -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::InvalidData, error)
+}
+
+impl Up {
+    /// Refuses what a sound child never says. The parent believes nothing before.
+    ///
+    /// # Errors
+    /// [`LinkError::Impossible`].
+    pub fn check(&self) -> Result<(), LinkError> {
+        let jpeg = |bytes: &Bytes| bytes.starts_with(&[0xff, 0xd8]);
+        let sound = match self {
+            Self::Seen(seen) => {
+                if [seen.motion.len(), seen.tracks.len(), seen.ended.len()].iter().any(|n| *n > ITEMS_MAX) {
+                    return Err(LinkError::Impossible("a frame with thousands of objects"));
+                }
+                seen.tracks.iter().all(|t| (0.0..=1.0).contains(&t.score))
+            }
+            Self::Picture { jpeg: picture, .. } => jpeg(picture),
+            Self::SnapshotDone { plain, boxed, .. } => jpeg(plain) && jpeg(boxed),
+            Self::Detector { name, why } => [name, why].into_iter().flatten().all(|t| t.len() <= TEXT_MAX),
+            Self::Failure { text } => text.len() <= TEXT_MAX,
+            Self::Hello | Self::Ack { .. } | Self::SnapshotGone { .. } | Self::Totals(_) | Self::Done => true,
+        };
+        if sound { Ok(()) } else { Err(LinkError::Impossible("a score, picture or text out of bounds")) }
+    }
+}
+
+/// `text` cut to what a message may carry.
+#[must_use]
+pub fn cut(text: &str) -> String {
+    text.chars().take(TEXT_MAX / 4).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::{detection::Class, ids::TrackId, track::TrackPoint};
+
+    fn seen(score: f32) -> Up {
+        let rect = NormBox::new(0.1, 0.2, 0.3, 0.4).unwrap();
+        let point = TrackPoint { track: TrackId(7), class: Class::Car, score, rect, confirmed: true };
+        Up::Seen(FrameSeen {
+            camera: CameraId(3),
+            time: MediaTime(1_700_000_000_000_000),
+            motion: vec![rect],
+            tracks: vec![point],
+            ended: vec![TrackId(6)],
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..600), framed in any::<bool>()) {
+            let mut buffer = BytesMut::new();
+            if framed {
+                buffer.put_u32_le(bytes.len() as u32);
+                buffer.put_u8(VERSION);
+            }
+            buffer.put_slice(&bytes);
+            while let Ok(Some(message)) = decode::<Up>(&mut buffer) {
+                let _ = message.check();
+            }
+        }
+
+        #[test]
+        fn a_flipped_bit_is_an_error_or_another_message_but_no_panic(at in 0..60usize, bit in 0..8u8) {
+            let mut buffer = BytesMut::new();
+            encode(&seen(0.5), &mut buffer).unwrap();
+            let at = at % buffer.len();
+            buffer[at] ^= 1 << bit;
+            if let Ok(Some(message)) = decode::<Up>(&mut buffer) {
+                let _ = message.check();
+            }
+        }
+
+        #[test]
+        fn messages_come_out_as_they_went_in_however_the_stream_is_cut(
+            data in prop::collection::vec(any::<u8>(), 0..3000), cut in 1..700usize, time in any::<i64>(),
+        ) {
+            let sent = [
+                Down::Packet { camera: CameraId(1), time: MediaTime(time), key: true, data: data.clone().into() },
+                Down::Finish,
+                Down::ModelPart { data: data.into() },
+            ];
+            let mut wire = BytesMut::new();
+            for message in &sent {
+                encode(message, &mut wire).unwrap();
+            }
+            let (mut buffer, mut got) = (BytesMut::new(), Vec::new());
+            for piece in wire.chunks(cut) {
+                buffer.put_slice(piece);
+                while let Some(message) = decode::<Down>(&mut buffer).unwrap() {
+                    got.push(message);
+                }
+            }
+            prop_assert_eq!(got.as_slice(), sent.as_slice());
+        }
+    }
+
+    #[test]
+    fn oversized_and_foreign_messages_are_refused_before_they_are_read() {
+        let mut large = BytesMut::from(&[0xff, 0xff, 0xff, 0x7f, VERSION][..]);
+        assert!(matches!(decode::<Up>(&mut large), Err(LinkError::TooLarge(_))));
+        let mut foreign = BytesMut::from(&[1, 0, 0, 0, VERSION + 1, 0][..]);
+        assert_eq!(decode::<Up>(&mut foreign), Err(LinkError::Version(VERSION + 1)));
+        let mut out = BytesMut::new();
+        let data = Bytes::from(vec![0; MESSAGE_MAX]);
+        assert!(encode(&Down::ModelPart { data }, &mut out).is_err() && out.is_empty());
+    }
+
+    #[test]
+    fn a_score_that_is_no_number_is_not_believed() {
+        assert!(seen(1.0).check().is_ok());
+        assert!(seen(f32::NAN).check().is_err());
+        assert!(seen(1.5).check().is_err());
+        let text = Up::Picture { camera: CameraId(1), time: MediaTime(0), jpeg: Bytes::from_static(b"<html>") };
+        assert!(text.check().is_err());
+    }
+}
