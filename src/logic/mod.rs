@@ -2,3 +2,4 @@
 
 pub mod motion;
 pub mod nms;
+pub mod tracker;
