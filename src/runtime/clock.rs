@@ -96,3 +96,9 @@ impl Clock {
         self.media_at(self.boot())
     }
 }
+
+/// Processor time of this process and all its threads so far, microseconds.
+#[must_use]
+pub fn process_cpu_us() -> i64 {
+    timespec_us(ClockId::ProcessCPUTime)
+}

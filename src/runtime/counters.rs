@@ -62,6 +62,8 @@ counters! {
     frames_analysed,
     /// Runs of the detector.
     inferences,
+    /// Frames dropped because the detector's answer held a number that is none.
+    frames_not_a_number,
     /// Confirmed tracks.
     tracks,
     /// Events opened.
