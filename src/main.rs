@@ -1,3 +1,7 @@
 //! The `vonglau` program.
 
-fn main() {}
+fn main() {
+    if std::env::args_os().nth(1).is_some_and(|a| a == "vision") {
+        std::process::exit(vonglau::vision::child_main());
+    }
+}

@@ -31,9 +31,8 @@ impl Gate {
         if self.of != from {
             *self = Self { of: from, motion: None };
         }
-        let motion = self
-            .motion
-            .get_or_insert_with(|| Motion::new(MotionConfig::default(), to.0 as usize, to.1 as usize, &[]));
+        let motion =
+            self.motion.get_or_insert_with(|| Motion::new(MotionConfig::default(), to.0 as usize, to.1 as usize, &[]));
         motion.step(&scaler.averaged(frame.luma(), from, to))
     }
 }

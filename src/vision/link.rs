@@ -222,8 +222,8 @@ pub fn decode<T: DeserializeOwned>(buffer: &mut BytesMut) -> Result<Option<T>, L
     if buffer.len() < HEADER + length {
         return Ok(None);
     }
-    let (message, rest) = postcard::take_from_bytes(&buffer[HEADER..HEADER + length])
-        .map_err(|e| LinkError::Malformed(e.to_string()))?;
+    let (message, rest) =
+        postcard::take_from_bytes(&buffer[HEADER..HEADER + length]).map_err(|e| LinkError::Malformed(e.to_string()))?;
     if !rest.is_empty() {
         return Err(LinkError::Malformed(format!("{} bytes too many", rest.len())));
     }

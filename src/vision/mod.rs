@@ -1,33 +1,74 @@
 //! The child process: packets to tracks and pictures.
+//!
+//! Purpose: hostile bytes can kill the child, never the recording. In: packets of the sub streams, a [`model::Model`],
+//! questions for snapshots. Out: a [`FrameSeen`] for every analysed frame, pictures and the state on the board,
+//! counters. Parent side: `parent` over `wire`, `lane` and `link`. Child side: `child` (reading), `decode` (GStreamer),
+//! `desk` (the analysis thread), `worker` (gate → detect → track), `picture`. [`analyze`] runs the same code over a file.
+//!
+//! Limits: 64 packets queued and 8 MiB under way a camera, 64 MiB for all; 5 analysed frames a second a camera; only
+//! the newest waits. It refuses to decode in the serving process, to believe the child unchecked, and to load ONNX
+//! Runtime while that could phone home.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     domain::{ids::CameraId, packet::Packet, track::FrameSeen},
     runtime::{ask::Snapshots, board::Board, clock::Clock, counters::Counters, stop::Stop, tasks::Tasks},
 };
 
-/// stub
+pub mod analyze;
+pub mod child;
+pub mod decode;
+pub mod desk;
+pub mod detect;
+pub mod gate;
+pub mod lane;
+pub mod link;
 pub mod model;
+mod parent;
+pub mod picture;
+pub mod wire;
+pub mod worker;
+
+pub use child::child_main;
+pub use detect::runtime::telemetry_is_off;
+
+/// Packets of one camera that may wait to be taken up.
+const CAMERA_QUEUE: usize = 64;
+/// Analysed frames that may wait to be read.
+const SEEN_QUEUE: usize = 256;
+/// Questions for snapshots that may wait.
+const ASK_QUEUE: usize = 32;
 
 /// The parent's hold on the child.
 #[derive(Debug, Clone)]
-pub struct Vision;
+pub struct Vision {
+    control: mpsc::UnboundedSender<parent::Control>,
+    pid: Arc<AtomicU32>,
+}
 
 /// What comes out.
 #[derive(Debug)]
 pub struct VisionOut {
-    /// One for every analysed frame, in time order for each camera; ends when the child is stopped.
+    /// One for every analysed frame, in time order for each camera; ends when the child is stopped. Only after a clock
+    /// that was set back by more than 10 s does a camera's time go back.
     pub seen: mpsc::Receiver<FrameSeen>,
     /// Where to ask for snapshots of recent frames.
     pub snapshots: Snapshots,
 }
 
-#[expect(missing_docs, unused_variables, reason = "stub")]
 impl Vision {
     /// Starts the child (`program vision`), keeps it running, puts pictures and its state on the board.
+    ///
+    /// Returns at once; a program that cannot be started is tried again and said on the board.
     pub fn start(
         program: PathBuf,
         model: Option<model::Model>,
@@ -37,18 +78,35 @@ impl Vision {
         stop: Stop,
         tasks: &mut Tasks,
     ) -> (Self, VisionOut) {
-        todo!()
+        let (to_control, control) = mpsc::unbounded_channel();
+        let (snapshots, asks) = mpsc::channel(ASK_QUEUE);
+        let (seen, out) = mpsc::channel(SEEN_QUEUE);
+        let pid = Arc::new(AtomicU32::new(0));
+        let given =
+            parent::Given { program, model, clock, counters, board, stop, control, asks, seen, pid: pid.clone() };
+        tasks.spawn("vision", parent::Parent::new(given).run());
+        (Self { control: to_control, pid }, VisionOut { seen: out, snapshots })
     }
     /// Where a camera's sub-stream packets go (`try_send`; full means dropped and counted). Dropping the sender takes the camera away.
+    #[must_use]
     pub fn camera(&self, camera: CameraId) -> mpsc::Sender<Packet> {
-        todo!()
+        let (sender, packets) = mpsc::channel(CAMERA_QUEUE);
+        // After the end nobody listens; the sender says so by being closed.
+        let _ = self.control.send(parent::Control::Camera(camera, packets));
+        sender
     }
     /// Process id of the child, if it runs.
+    #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        todo!()
+        Some(self.pid.load(Ordering::Relaxed)).filter(|pid| *pid != 0)
     }
-    /// Lets the child finish what it has and waits for its end.
+    /// Lets the child finish what it has and waits for its end. Drop the cameras' senders before: it waits a second for
+    /// that, then 4 s for the child.
     pub async fn finish(self) {
-        todo!()
+        let (reply, done) = oneshot::channel();
+        if self.control.send(parent::Control::Finish(reply)).is_ok() {
+            // An error means that the task has ended: as good.
+            let _ = done.await;
+        }
     }
 }

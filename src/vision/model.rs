@@ -209,7 +209,9 @@ fn described(text: &str, place: &str, file_name: &str, sha256: &str) -> Result<M
         return Err(Refusal::new(
             format!("{place}: sha256"),
             format!("mô hình không phải tệp được mô tả (SHA-256 của tệp: {sha256}); chép lại tệp hoặc sửa mô tả"),
-            format!("the model is not the file described (its SHA-256: {sha256}); copy it again or mend the description"),
+            format!(
+                "the model is not the file described (its SHA-256: {sha256}); copy it again or mend the description"
+            ),
         ));
     }
     written.checked(place, file_name)

@@ -40,7 +40,8 @@ impl Detector {
     pub fn load(bytes: &[u8], spec: &ModelSpec) -> Result<Self, Refusal> {
         let session = Session::load(bytes).map_err(|r| Refusal { place: spec.name.clone(), ..r })?;
         let layout = fit(&session, spec)?;
-        let name = if spec.licence.is_empty() { spec.name.clone() } else { format!("{} ({})", spec.name, spec.licence) };
+        let name =
+            if spec.licence.is_empty() { spec.name.clone() } else { format!("{} ({})", spec.name, spec.licence) };
         let mut detector = Self { session, layout, name, input: Vec::new() };
         detector.try_out().map_err(|said| Refusal {
             place: spec.name.clone(),
@@ -96,7 +97,9 @@ fn fit(session: &Session, spec: &ModelSpec) -> Result<Yolox, Refusal> {
     let refuse = |vi: String, en: String| Err(Refusal::new(spec.name.clone(), vi, en));
     let wrong_shapes = |expected: &str| {
         refuse(
-            format!("mô hình có {shapes}; cần {expected}; hãy mô tả nó trong tệp .toml bên cạnh hoặc dùng mô hình khác"),
+            format!(
+                "mô hình có {shapes}; cần {expected}; hãy mô tả nó trong tệp .toml bên cạnh hoặc dùng mô hình khác"
+            ),
             format!("the model has {shapes}; expected {expected}; describe it in a .toml beside it or use another one"),
         )
     };
@@ -117,8 +120,16 @@ fn fit(session: &Session, spec: &ModelSpec) -> Result<Yolox, Refusal> {
     };
     if labels.len() + 5 != row {
         return refuse(
-            format!("mô hình có {} loại nhưng có {} nhãn; ghi đủ `labels` trong tệp .toml bên cạnh", row - 5, labels.len()),
-            format!("the model has {} classes but {} labels; list them all as `labels` in a .toml beside it", row - 5, labels.len()),
+            format!(
+                "mô hình có {} loại nhưng có {} nhãn; ghi đủ `labels` trong tệp .toml bên cạnh",
+                row - 5,
+                labels.len()
+            ),
+            format!(
+                "the model has {} classes but {} labels; list them all as `labels` in a .toml beside it",
+                row - 5,
+                labels.len()
+            ),
         );
     }
     let classes = known_labels(&labels).map_err(|r| r.within(&spec.name))?;

@@ -79,8 +79,12 @@ fn create() -> Result<Environment, Refusal> {
         let places = places.join(", ");
         return Err(Refusal::new(
             "onnxruntime",
-            format!("chưa cài ONNX Runtime (đã tìm {PINNED} trong {places}); cài gói đi kèm hoặc đặt {LIBRARY_VARIABLE}"),
-            format!("ONNX Runtime is not installed (looked for {PINNED} in {places}); install its package or set {LIBRARY_VARIABLE}"),
+            format!(
+                "chưa cài ONNX Runtime (đã tìm {PINNED} trong {places}); cài gói đi kèm hoặc đặt {LIBRARY_VARIABLE}"
+            ),
+            format!(
+                "ONNX Runtime is not installed (looked for {PINNED} in {places}); install its package or set {LIBRARY_VARIABLE}"
+            ),
         ));
     };
     let unusable = |said: String| {

@@ -1,0 +1,305 @@
+//! The vision child: reads packets from the socket that is its standard input, decodes, analyses, answers.
+//!
+//! Threads: this one reads and feeds the decoders; GStreamer has one a camera; `look` analyses; `pulse` acknowledges,
+//! is the sign of life, and ends the process when one of the others has been stuck for long. The process ends with its
+//! parent (end of file), after `Finish`, or for a damaged message. A camera that cannot be decoded never ends it.
+
+use std::{
+    collections::BTreeMap,
+    os::{fd::AsFd, unix::net::UnixStream},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+
+use super::{
+    decode::{self, DecodeError, Decoder, Outlet, Sampler},
+    desk::{Ask, Desk, Uplink, Watch, Worker},
+    link::{self, Down, Totals, Up},
+    model::{MODEL_BYTES_MAX, ModelSpec},
+};
+use crate::{
+    domain::{ids::CameraId, packet::Codec, time::MediaTime},
+    runtime::{clock::Clock, tasks, throttle::Throttle},
+};
+
+/// How often the child acknowledges and shows that it lives.
+const PULSE: Duration = Duration::from_millis(250);
+/// The process ends when one message or one frame has taken so long, microseconds.
+const STUCK_US: i64 = 20_000_000;
+/// How long decoders get to give out what they hold back at the end.
+const DRAIN_STEPS: u32 = 200;
+const DRAIN_STEP: Duration = Duration::from_millis(10);
+/// Cameras at a time at most.
+const CAMERAS_MAX: usize = 512;
+
+/// The `vision` command: never typed by a person. The exit code: 0 after `Finish` or when the parent is gone, 2 when
+/// standard input is no socket, 3 for a message that makes no sense, 4 when something got stuck or panicked.
+#[must_use]
+pub fn child_main() -> i32 {
+    // A subscriber that is there already is as good.
+    let _ = tracing_subscriber::fmt().with_writer(std::io::stderr).try_init();
+    let socket = std::io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from);
+    let pair = socket.and_then(|s| s.local_addr().and_then(|_| Ok((s.try_clone()?, s))));
+    let Ok((reading, writing)) = pair else {
+        tracing::error!("`vonglau vision` is started by `vonglau serve`, with a socket as standard input");
+        return 2;
+    };
+    match Child::run(reading, writing) {
+        Ok(()) => 0,
+        Err(e) if e.kind() == std::io::ErrorKind::InvalidData => {
+            tracing::error!("the serving process cannot be understood: {e}");
+            3
+        }
+        // The parent was killed.
+        Err(_) => 0,
+    }
+}
+
+/// What `pulse` needs to know of a camera.
+#[derive(Debug)]
+struct Meter {
+    generation: u32,
+    consumed: Arc<AtomicU64>,
+    told: u64,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    meters: Mutex<BTreeMap<CameraId, Meter>>,
+    decoded: Arc<AtomicU64>,
+    reading: Watch,
+    over: AtomicBool,
+}
+
+/// The stream parameters in force.
+#[derive(Debug)]
+struct Params {
+    codec: Codec,
+    config: Bytes,
+}
+
+#[derive(Debug)]
+struct Camera {
+    params: Option<Params>,
+    decoder: Option<Decoder>,
+    sampler: Arc<Sampler>,
+    /// Packets received since `Camera`.
+    received: u64,
+    consumed: Arc<AtomicU64>,
+    throttle: Throttle,
+}
+
+/// A model on its way.
+#[derive(Debug)]
+struct Parts {
+    spec: ModelSpec,
+    size: usize,
+    bytes: Vec<u8>,
+}
+
+struct Child {
+    clock: Clock,
+    desk: Arc<Desk>,
+    up: Arc<Uplink>,
+    shared: Arc<Shared>,
+    cameras: BTreeMap<CameraId, Camera>,
+    parts: Option<Parts>,
+}
+
+fn nonsense(what: &'static str) -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::InvalidData, link::LinkError::Impossible(what))
+}
+
+impl Child {
+    fn run(mut reading: UnixStream, writing: UnixStream) -> std::io::Result<()> {
+        let clock = Clock::machine();
+        let up = Arc::new(Uplink::new(writing));
+        up.send(&Up::Hello);
+        let mut buffer = BytesMut::new();
+        let start = match link::read_message(&mut reading, &mut buffer)? {
+            Some(Down::Hello { start }) => start,
+            Some(_) => return Err(nonsense("the first message is no greeting")),
+            None => return Ok(()),
+        };
+        let (desk, shared) = (Arc::new(Desk::default()), Arc::new(Shared::default()));
+        let watch = Arc::new(Watch::default());
+        let pulse = {
+            let (clock, desk, up, shared, watch) =
+                (clock.clone(), desk.clone(), up.clone(), shared.clone(), watch.clone());
+            tasks::thread("pulse", move || pulse(&clock, &desk, &up, &shared, &watch))?
+        };
+        // The first scan of the plugins may take seconds; the pulse beats already.
+        if let Err(e) = decode::start() {
+            up.send(&Up::Failure { text: link::cut(&e.to_string()) });
+        }
+        let worker = Worker::new(desk.clone(), up.clone(), watch, clock.clone(), start);
+        let worker = tasks::thread("look", move || {
+            let body = std::panic::AssertUnwindSafe(|| worker.run());
+            if std::panic::catch_unwind(body).is_err() {
+                // Half of what it knew may be wrong: the parent starts a new process.
+                std::process::exit(4);
+            }
+        })?;
+        let mut child = Self { clock, desk, up, shared, cameras: BTreeMap::new(), parts: None };
+        loop {
+            child.shared.reading.at(0);
+            let Some(message) = link::read_message(&mut reading, &mut buffer)? else { return Ok(()) };
+            child.shared.reading.at(child.clock.boot().us());
+            if matches!(message, Down::Finish) {
+                break;
+            }
+            child.take(message)?;
+        }
+        child.drain();
+        child.desk.finish();
+        // A worker that panicked has ended the process.
+        let _ = worker.join();
+        child.shared.over.store(true, Ordering::Release);
+        let _ = pulse.join();
+        child.up.send(&Up::Done);
+        Ok(())
+    }
+    fn take(&mut self, message: Down) -> std::io::Result<()> {
+        match message {
+            Down::Hello { .. } | Down::Finish => return Err(nonsense("a second greeting")),
+            Down::Camera { camera, generation } => self.add(camera, generation)?,
+            Down::CameraGone { camera } => self.remove(camera),
+            Down::Params { camera, codec, decoder_config, .. } => {
+                if let Some(camera) = self.cameras.get_mut(&camera) {
+                    camera.renew();
+                    camera.params = Some(Params { codec, config: decoder_config });
+                }
+            }
+            Down::Packet { camera, time, key, data } => self.packet(camera, time, key, data),
+            Down::Model { spec, size } => {
+                let size = usize::try_from(size.min(MODEL_BYTES_MAX)).unwrap_or(usize::MAX);
+                self.parts = Some(Parts { spec, size, bytes: Vec::new() });
+            }
+            Down::ModelPart { data } => self.model_part(&data)?,
+            Down::Snapshot { id, camera, time, boxes } => {
+                if !self.desk.ask(Ask { id, camera, time, boxes }) {
+                    self.up.send(&Up::SnapshotGone { id });
+                }
+            }
+        }
+        Ok(())
+    }
+    fn add(&mut self, camera: CameraId, generation: u32) -> std::io::Result<()> {
+        self.remove(camera);
+        if self.cameras.len() >= CAMERAS_MAX {
+            return Err(nonsense("more cameras than anybody has"));
+        }
+        let consumed = Arc::new(AtomicU64::new(0));
+        let meter = Meter { generation, consumed: consumed.clone(), told: 0 };
+        self.shared.meters.lock().unwrap_or_else(PoisonError::into_inner).insert(camera, meter);
+        let sampler = Arc::new(Sampler::default());
+        let throttle = Throttle::default();
+        self.cameras.insert(camera, Camera { params: None, decoder: None, sampler, received: 0, consumed, throttle });
+        Ok(())
+    }
+    fn remove(&mut self, camera: CameraId) {
+        if self.cameras.remove(&camera).is_some() {
+            self.shared.meters.lock().unwrap_or_else(PoisonError::into_inner).remove(&camera);
+            self.desk.gone(camera);
+        }
+    }
+    fn packet(&mut self, id: CameraId, time: MediaTime, key: bool, data: Bytes) {
+        let Some(camera) = self.cameras.get_mut(&id) else { return };
+        camera.received += 1;
+        let desk = self.desk.clone();
+        let outlet = Outlet {
+            camera: id,
+            sampler: camera.sampler.clone(),
+            decoded: self.shared.decoded.clone(),
+            consumed: camera.consumed.clone(),
+            frames: Arc::new(move |frame| desk.frame(frame)),
+        };
+        if let Err(e) = camera.feed(time, key, data, outlet)
+            && let Some(times) = camera.throttle.say(1, self.clock.boot())
+        {
+            self.up.send(&Up::Failure { text: link::cut(&format!("camera {id}: {e} ({times} times)")) });
+        }
+    }
+    fn model_part(&mut self, data: &[u8]) -> std::io::Result<()> {
+        let Some(parts) = &mut self.parts else { return Err(nonsense("a part of no model")) };
+        if parts.bytes.len() + data.len() > parts.size {
+            return Err(nonsense("more of a model than was said"));
+        }
+        parts.bytes.extend_from_slice(data);
+        if parts.bytes.len() == parts.size
+            && let Some(parts) = self.parts.take()
+        {
+            self.desk.model(parts.bytes, parts.spec);
+        }
+        Ok(())
+    }
+    /// Lets every decoder give out what it holds back.
+    fn drain(&self) {
+        let decoders: Vec<_> = self.cameras.values().filter_map(|c| c.decoder.as_ref()).collect();
+        decoders.iter().for_each(|d| d.end());
+        for _ in 0..DRAIN_STEPS {
+            if decoders.iter().all(|d| d.is_over()) {
+                return;
+            }
+            std::thread::sleep(DRAIN_STEP);
+        }
+    }
+}
+
+impl Camera {
+    /// Takes the decoder down; what it had not consumed is gone, and counts as consumed.
+    fn renew(&mut self) {
+        self.decoder = None;
+        self.consumed.store(self.received, Ordering::Relaxed);
+    }
+    fn feed(&mut self, time: MediaTime, key: bool, data: Bytes, outlet: Outlet) -> Result<(), DecodeError> {
+        let fed = self.try_feed(time, key, data, outlet);
+        if !matches!(fed, Ok(true)) {
+            self.renew();
+        }
+        fed.map(|_| ())
+    }
+    /// Whether the packet went into a decoder; without one, packets before a key frame go away.
+    fn try_feed(&mut self, time: MediaTime, key: bool, data: Bytes, outlet: Outlet) -> Result<bool, DecodeError> {
+        if self.decoder.is_none() {
+            let Some(params) = self.params.as_ref().filter(|_| key) else { return Ok(false) };
+            self.decoder = Some(Decoder::new(params.codec, &params.config, outlet)?);
+        }
+        let Some(decoder) = &self.decoder else { return Ok(false) };
+        decoder.push(time, key, data).map(|()| true)
+    }
+}
+
+/// Acknowledges and says the totals until the process is over; ends it when another thread is stuck.
+fn pulse(clock: &Clock, desk: &Desk, up: &Uplink, shared: &Shared, worker: &Watch) {
+    loop {
+        let over = shared.over.load(Ordering::Acquire);
+        let mut acks = Vec::new();
+        for (camera, meter) in shared.meters.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+            let packets = meter.consumed.load(Ordering::Relaxed);
+            if packets != meter.told {
+                meter.told = packets;
+                acks.push(Up::Ack { camera: *camera, generation: meter.generation, packets });
+            }
+        }
+        for ack in &acks {
+            up.send(ack);
+        }
+        let frames_decoded = shared.decoded.load(Ordering::Relaxed);
+        up.send(&Up::Totals(Totals { frames_decoded, ..desk.totals() }));
+        if over {
+            return;
+        }
+        let now = clock.boot().us();
+        if worker.busy_us(now).max(shared.reading.busy_us(now)) > STUCK_US {
+            tracing::error!("vision is stuck; a new process will take over");
+            std::process::exit(4);
+        }
+        std::thread::sleep(PULSE);
+    }
+}

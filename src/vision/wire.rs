@@ -1,0 +1,201 @@
+//! The running child as the parent holds it: the process, its socket, what is still to be written.
+
+use std::{os::unix::net::UnixStream as StdStream, path::Path, process::Stdio, time::Duration};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{
+        UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    process::{Child, Command},
+};
+
+use super::{
+    detect::runtime::TELEMETRY_OFF,
+    link::{self, Down, LinkError, MODEL_PART},
+    model::Model,
+};
+use crate::domain::time::{BootTime, MediaTime};
+
+/// So many bytes are written without waiting for more; it spares both processes most of their wake-ups.
+const WRITE_AT_ONCE: usize = 64 << 10;
+
+/// Why the child is given up.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// It ended, or its socket did.
+    #[error("it ended")]
+    Ended,
+    /// The socket's error.
+    #[error("its socket failed: {0}")]
+    Socket(#[from] std::io::Error),
+    /// It says what cannot be.
+    #[error("it cannot be believed: {0}")]
+    Link(#[from] LinkError),
+    /// Nothing was heard though there was something to say.
+    #[error("it was silent for {0} s")]
+    Silent(i64),
+}
+
+/// A started child.
+#[derive(Debug)]
+pub struct Wire {
+    child: Child,
+    reader: OwnedReadHalf,
+    writer: OwnedWriteHalf,
+    inbox: BytesMut,
+    out: BytesMut,
+    flush: bool,
+    model: Option<Bytes>,
+    /// Since when something was said and nothing heard.
+    unheard: Option<BootTime>,
+    /// When it was started.
+    pub started: BootTime,
+    /// Whether it is still loading its detector.
+    pub loading: bool,
+}
+
+impl Wire {
+    /// Starts `program vision` and greets it.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn start(program: &Path, model: Option<&Model>, media: MediaTime, now: BootTime) -> Result<Self, WireError> {
+        let (ours, theirs) = StdStream::pair()?;
+        ours.set_nonblocking(true)?;
+        let child = Command::new(program)
+            .arg("vision")
+            .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
+            .env(TELEMETRY_OFF.0, TELEMETRY_OFF.1)
+            // The helper process of GStreamer's plugin scan would outlive a child that is killed.
+            .env("GST_REGISTRY_FORK", "no")
+            // Dozens of decoder threads would have an arena each.
+            .env("MALLOC_ARENA_MAX", "2")
+            // Ctrl-C at a terminal is for the parent: it lets the child finish.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()?;
+        let (reader, writer) = UnixStream::from_std(ours)?.into_split();
+        let mut wire = Self {
+            child,
+            reader,
+            writer,
+            inbox: BytesMut::new(),
+            out: BytesMut::new(),
+            flush: true,
+            model: None,
+            unheard: None,
+            started: now,
+            loading: model.is_some(),
+        };
+        wire.say(&Down::Hello { start: media }, now)?;
+        if let Some(model) = model {
+            wire.say(&Down::Model { spec: model.spec.clone(), size: model.bytes.len() as u64 }, now)?;
+            wire.model = Some(model.bytes.clone());
+        }
+        Ok(wire)
+    }
+    /// Its process id, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+    /// Puts a message behind what is to be written.
+    ///
+    /// # Errors
+    /// [`LinkError::TooLarge`].
+    pub fn say(&mut self, message: &Down, now: BootTime) -> Result<(), LinkError> {
+        self.unheard.get_or_insert(now);
+        link::encode(message, &mut self.out)
+    }
+    /// What is to be written is to be written now.
+    pub const fn flush(&mut self) {
+        self.flush = true;
+    }
+    fn wants_to_write(&self) -> bool {
+        !self.out.is_empty() && (self.flush || self.out.len() >= WRITE_AT_ONCE)
+    }
+    /// Puts the next part of the model behind, when there is room: the whole of it is never copied.
+    ///
+    /// # Errors
+    /// None in practice: a part is smaller than the limit.
+    pub fn feed_model(&mut self, now: BootTime) -> Result<(), LinkError> {
+        while self.out.len() < MODEL_PART
+            && let Some(model) = &mut self.model
+        {
+            let data = model.split_to(model.len().min(MODEL_PART));
+            if model.is_empty() {
+                self.model = None;
+            }
+            self.say(&Down::ModelPart { data }, now)?;
+            self.flush = true;
+        }
+        Ok(())
+    }
+    /// Waits for bytes to come or for room to write, and reads or writes some. Loses nothing when dropped.
+    ///
+    /// # Errors
+    /// [`WireError::Ended`] or the socket's.
+    pub async fn turn(&mut self, may_read: bool) -> Result<Turn, WireError> {
+        let wants_to_write = self.wants_to_write();
+        let (reader, writer) = (&mut self.reader, &mut self.writer);
+        tokio::select! {
+            read = link::read_some(reader, &mut self.inbox), if may_read => match read? {
+                0 => Err(WireError::Ended),
+                _ => Ok(Turn::Read),
+            },
+            written = writer.write(&self.out), if wants_to_write => {
+                self.out.advance(written?);
+                if self.out.is_empty() {
+                    self.flush = false;
+                }
+                Ok(Turn::Written)
+            }
+            else => std::future::pending().await,
+        }
+    }
+    /// The next whole message read, believed as far as it can be.
+    ///
+    /// # Errors
+    /// [`LinkError`]: the child must go.
+    pub fn hear(&mut self) -> Result<Option<link::Up>, LinkError> {
+        let message: Option<link::Up> = link::decode(&mut self.inbox)?;
+        if let Some(message) = &message {
+            self.unheard = None;
+            message.check()?;
+        }
+        Ok(message)
+    }
+    /// Begins to wait for an answer anew: the parent itself did not listen.
+    pub const fn forgive(&mut self) {
+        self.unheard = None;
+    }
+    /// How long nothing was heard though something was said, microseconds.
+    #[must_use]
+    pub fn silent_us(&self, now: BootTime) -> i64 {
+        self.unheard.map_or(0, |t| now.since(t))
+    }
+    /// Ends the child: lets it end by itself for `grace`, then kills it. How it ended, for the log.
+    pub async fn end(mut self, grace: Duration) -> String {
+        if let Ok(Ok(status)) = tokio::time::timeout(grace, self.child.wait()).await {
+            return status.to_string();
+        }
+        // Fails only when it has ended just now.
+        let _ = self.child.start_kill();
+        match tokio::time::timeout(Duration::from_secs(2), self.child.wait()).await {
+            Ok(Ok(status)) => status.to_string(),
+            _ => "killed".to_owned(),
+        }
+    }
+}
+
+/// What [`Wire::turn`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// There are new bytes: [`Wire::hear`].
+    Read,
+    /// Something was written.
+    Written,
+}

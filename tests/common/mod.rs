@@ -1,0 +1,15 @@
+//! What several test programs share.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+pub mod onnx;
+
+/// Input that nobody on this project made; only assertions about it may be skipped.
+#[must_use]
+pub fn shared_data(path: &str) -> Option<std::path::PathBuf> {
+    let found = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data")).join(path);
+    if found.exists() {
+        return Some(found);
+    }
+    println!("skipped: no ../shared/data");
+    None
+}
