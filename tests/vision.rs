@@ -50,12 +50,17 @@ fn drawn(index: u64) -> Vec<u8> {
     data
 }
 
+/// H.264 as most cameras send it, with pictures out of order as some do, and H.265.
+const PLAIN: &str = "x264enc speed-preset=ultrafast key-int-max=15 bframes=0 bitrate=800 ! h264parse";
+const REORDERED: &str = "x264enc speed-preset=veryfast key-int-max=15 bframes=2 b-adapt=false bitrate=800 ! h264parse";
+const H265: &str = "x265enc speed-preset=ultrafast key-int-max=15 bitrate=800 ! h265parse";
+
 /// Encodes `pictures` drawn pictures and lets `rest` (a part of a pipeline's text) take them.
-fn encode(pictures: u64, rest: &str) -> gst::Pipeline {
+fn encode(pictures: u64, encoder: &str, rest: &str) -> gst::Pipeline {
     gst::init().unwrap();
     let text = format!(
         "appsrc name=in format=time caps=video/x-raw,format=I420,width={WIDTH},height={HEIGHT},framerate={FPS}/1 \
-         ! x264enc speed-preset=ultrafast key-int-max={FPS} bframes=0 bitrate=800 ! h264parse ! {rest}"
+         ! {encoder} ! {rest}"
     );
     let pipeline = gst::parse::launch(&text).unwrap().downcast::<gst::Pipeline>().unwrap();
     let source = pipeline.by_name("in").unwrap().downcast::<AppSrc>().unwrap();
@@ -72,7 +77,7 @@ fn encode(pictures: u64, rest: &str) -> gst::Pipeline {
 }
 
 fn write_video(path: &Path, pictures: u64) {
-    let pipeline = encode(pictures, &format!("mp4mux ! filesink location={}", path.display()));
+    let pipeline = encode(pictures, PLAIN, &format!("mp4mux ! filesink location={}", path.display()));
     let ends = [gst::MessageType::Eos, gst::MessageType::Error];
     let end =
         pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(60), &ends).expect("it never ends");
@@ -81,9 +86,14 @@ fn write_video(path: &Path, pictures: u64) {
 }
 
 /// The drawn pictures as a camera's packets: presentation time in microseconds, key, data; and the parameters.
-fn packets(pictures: u64) -> (Vec<(i64, bool, Bytes)>, Arc<StreamParams>) {
-    let pipeline =
-        encode(pictures, "video/x-h264,stream-format=avc,alignment=au ! appsink name=out sync=false max-buffers=0");
+fn packets(pictures: u64, encoder: &str) -> (Vec<(i64, bool, Bytes)>, Arc<StreamParams>) {
+    let (codec, format) = if encoder == H265 {
+        (Codec::H265, "h265,stream-format=hvc1")
+    } else {
+        (Codec::H264, "h264,stream-format=avc")
+    };
+    let rest = format!("video/x-{format},alignment=au ! appsink name=out sync=false max-buffers=0");
+    let pipeline = encode(pictures, encoder, &rest);
     let sink = pipeline.by_name("out").unwrap().downcast::<AppSink>().unwrap();
     let (mut out, mut config) = (Vec::new(), Bytes::new());
     while let Ok(sample) = sink.pull_sample() {
@@ -99,7 +109,7 @@ fn packets(pictures: u64) -> (Vec<(i64, bool, Bytes)>, Arc<StreamParams>) {
     let first = out[0].0;
     out.iter_mut().for_each(|p| p.0 -= first);
     let params = StreamParams {
-        codec: Codec::H264,
+        codec,
         rfc6381: "avc1.42c00d".to_owned(),
         width: WIDTH,
         height: HEIGHT,
@@ -216,13 +226,15 @@ const CAMERA: CameraId = CameraId(7);
 
 impl Rig {
     fn new(model: Option<Model>) -> Self {
+        Self::playing(PLAIN, model, env!("CARGO_BIN_EXE_vonglau").into())
+    }
+    fn playing(encoder: &str, model: Option<Model>, program: std::path::PathBuf) -> Self {
         let (clock, board, counters) = (Clock::machine(), Arc::new(Board::default()), Arc::new(Counters::default()));
         let (stop, mut tasks) = (Stop::new(), Tasks::new());
-        let program = env!("CARGO_BIN_EXE_vonglau").into();
         let (vision, out) =
             Vision::start(program, model, clock.clone(), counters.clone(), board.clone(), stop.clone(), &mut tasks);
         let sender = vision.camera(CAMERA);
-        let (packets, params) = packets(FPS * 5);
+        let (packets, params) = packets(FPS * 5, encoder);
         let start_us = clock.media().0;
         Self { vision, out, board, counters, tasks, stop, sender, packets, params, clock, start_us, sent: 0 }
     }
@@ -391,6 +403,51 @@ async fn garbage_of_one_camera_does_not_disturb_another() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pictures_out_of_order_and_h265_are_seen_at_their_own_times() {
+    let folder = tempfile::tempdir().unwrap();
+    for encoder in [REORDERED, H265] {
+        let program = env!("CARGO_BIN_EXE_vonglau").into();
+        let mut rig = Rig::playing(encoder, Some(red_model(folder.path())), program);
+        let reordered = !rig.packets.is_sorted_by_key(|p| p.0);
+        assert!(reordered || encoder == H265, "nothing is out of order");
+        rig.has_detector().await;
+        let start_us = rig.start_us;
+        let first_round = |f: &FrameSeen| f.time.0 - start_us < 5_000_000;
+        rig.until(|f| {
+            assert!(!first_round(f) || on_the_square(f, start_us), "{encoder}: {f:?}");
+            f.tracks.iter().any(|t| t.confirmed)
+        })
+        .await;
+        rig.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_child_that_talks_nonsense_is_put_down_again_and_again() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    // A length of four gigabytes; a message of the right version that is none.
+    for nonsense in ["\\377\\377\\377\\377\\001", "\\004\\000\\000\\000\\001\\377\\377\\377\\377"] {
+        let program = folder.path().join("liar");
+        std::fs::write(&program, format!("#!/bin/sh\nprintf '{nonsense}' >&0\nexec sleep 60\n")).unwrap();
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        let mut rig = Rig::playing(PLAIN, None, program);
+        let counters = rig.counters.clone();
+        for _ in 0..3000 {
+            if counters.vision_restarts.get() >= 2 {
+                break;
+            }
+            rig.send().await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(counters.vision_restarts.get() >= 2);
+        let why = rig.board.vision.borrow().why.clone().unwrap_or_default();
+        assert!(why.contains("cannot be believed") || rig.board.vision.borrow().running, "{why}");
+        assert!(rig.end().await.is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hard_stop_ends_the_child_at_once() {
     let mut rig = Rig::new(None);
     rig.wait_for("the child", || rig.vision.pid().is_some()).await;
@@ -420,6 +477,11 @@ fn yolox_nano_finds_the_traffic_of_a_vietnamese_crossing() {
     for class in [Class::Motorcycle, Class::Car] {
         assert!(summary.tracks.get(&class).is_some_and(|n| *n >= 5), "{class:?}: {:?}", summary.tracks);
     }
+}
+
+#[test]
+fn yolox_nano_finds_single_persons_and_a_foreign_layout_is_refused() {
+    let Some(model) = common::shared_data("models/yolox_nano.onnx") else { return };
     let Some(video) = common::shared_data("video/intel-one-by-one-person.mp4") else { return };
     let summary = analyze(&video, Some(Model::load(&model).unwrap()), &mut |_| {}).unwrap();
     println!("intel-one-by-one-person.mp4: {summary:?}");
