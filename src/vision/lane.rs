@@ -17,6 +17,8 @@ use crate::domain::{
 
 /// Bytes of one camera that may be under way.
 pub const LANE_BYTES_MAX: usize = 8 << 20;
+/// What a packet costs beside its bytes, so that a flood of tiny ones has a limit too.
+const OVERHEAD: usize = 64;
 /// Tracks of one camera remembered as alive, so that they can be ended when the child does not do it any more.
 const ALIVE_MAX: usize = 4096;
 /// Nothing acknowledged for so long with packets under way: this camera's decoder is stuck, microseconds.
@@ -66,7 +68,7 @@ impl Lane {
     }
     /// Decides on a packet; `room` is what all lanes together may still take. One that is to be sent is counted.
     pub fn offer(&mut self, packet: &Packet, room: usize, now: BootTime) -> Offer {
-        let size = packet.data.len();
+        let size = packet.data.len() + OVERHEAD;
         if size > room || self.bytes + size > LANE_BYTES_MAX || size > super::link::MESSAGE_MAX - 1024 {
             self.flowing = false;
             self.lost = true;

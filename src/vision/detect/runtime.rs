@@ -218,3 +218,26 @@ impl Session {
         Ok(read(shape, values))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tested_release_is_taken_before_a_newer_one_and_a_folder_without_any_gives_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().canonicalize().unwrap().join(name);
+        assert_eq!(library_in(folder.path()), None);
+        assert_eq!(library_in(&at("nowhere")), None);
+        for (name, taken) in [
+            ("libonnxruntime_providers_shared.so", None),
+            ("libonnxruntime.so.1.30.0", Some("libonnxruntime.so.1.30.0")),
+            ("libonnxruntime.so.1.32.0", Some("libonnxruntime.so.1.32.0")),
+            (PINNED, Some(PINNED)),
+        ] {
+            std::fs::write(at(name), b"").unwrap();
+            assert_eq!(library_in(folder.path()), taken.map(at));
+        }
+        assert_eq!(library_in(&at("libonnxruntime.so.1.30.0")), Some(at("libonnxruntime.so.1.30.0")), "a file said");
+    }
+}

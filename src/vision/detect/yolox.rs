@@ -165,7 +165,7 @@ mod tests {
     fn a_row_is_read_on_its_grid_or_as_pixels() {
         // Row 8*4 + 1 is cell (1, 0) of stride 16. The picture takes the upper 64×16 of the input.
         let placed = Placed { width: 64, height: 16 };
-        let grid = output(33, [0.5, 0.5, 0.0, -0.693_147_2, 0.9, 0.8, 0.1]);
+        let grid = output(33, [0.5, 0.5, 0.0, -std::f32::consts::LN_2, 0.9, 0.8, 0.1]);
         let found = layout(false).detections(&grid, placed).unwrap();
         assert_eq!(found.len(), 1);
         assert!((found[0].score - 0.72).abs() < 1e-6);
