@@ -114,7 +114,11 @@ pub fn run() -> ExitCode {
 }
 
 fn in_runtime(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(work)
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let outcome = runtime.block_on(work);
+    // Everything that matters has ended; a read of standard input that never returns may not hold the process.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Starts this very command again with ONNX Runtime's telemetry off, unless it is off already: the library reads the
