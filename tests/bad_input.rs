@@ -7,10 +7,10 @@ use std::{io::Write, net::TcpListener, path::Path, process::Command};
 use common::house::{Cameras, House};
 use serde_json::json;
 
-/// Runs the program to its end; its exit code and what it said on standard error.
+/// Runs the program to its end; its exit code and what it said.
 fn run(args: &[&str]) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_vonglau")).args(args).output().expect("the program runs");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = [output.stdout, output.stderr].map(|o| String::from_utf8_lossy(&o).into_owned()).concat();
     assert!(!said.contains("panicked"), "{args:?}: {said}");
     (output.status.code(), said)
 }

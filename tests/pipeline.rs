@@ -18,7 +18,7 @@ use vonglau::{
     store::Store,
 };
 
-/// Objects smaller than this share of the picture need not be noticed.
+/// Objects of this share of the picture must be noticed; smaller ones may be.
 const AREA_NOTICED: f32 = 0.002;
 /// How far a sending time may lie from the media time of the same unit.
 const SLACK_US: i64 = 1_000_000;
@@ -105,10 +105,18 @@ fn probe(file: &Path) -> (u64, f64) {
     (number(&found["streams"][0]["nb_read_frames"]) as u64, number(&found["format"]["duration"]))
 }
 
-/// When something large enough to be noticed was in the picture that was sent.
+/// How much was drawn in a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Drawn {
+    Nothing,
+    Little,
+    Enough,
+}
+
+/// What was in the pictures that were sent.
 struct Timeline {
-    /// Sending time and whether something was there, in order.
-    frames: Vec<(i64, bool)>,
+    /// Sending time and how much was there, in order.
+    frames: Vec<(i64, Drawn)>,
 }
 
 impl Timeline {
@@ -118,41 +126,46 @@ impl Timeline {
             let area = area_at.entry(row.t_us).or_default();
             *area = area.max(row.rect.area());
         }
-        let noticed = |e: &&Entry| area_at.get(&e.clip_us).is_some_and(|area| *area > AREA_NOTICED);
+        let much = |e: &Entry| match area_at.get(&e.clip_us) {
+            None => Drawn::Nothing,
+            Some(area) if *area > AREA_NOTICED => Drawn::Enough,
+            Some(_) => Drawn::Little,
+        };
         let of_camera = sent.iter().filter(|e| e.camera == camera && e.stream == StreamKind::Sub);
-        Self { frames: of_camera.map(|e| (e.sent_us, noticed(&e))).collect() }
+        Self { frames: of_camera.map(|e| (e.sent_us, much(e))).collect() }
     }
 
-    /// Stretches of frames that are all busy or all quiet: (busy, start, end), without the first and the last.
-    fn stretches(&self) -> Vec<(bool, i64, i64)> {
-        let mut out: Vec<(bool, i64, i64)> = Vec::new();
-        for (at, busy) in &self.frames {
-            match out.last_mut() {
-                Some(last) if last.0 == *busy => last.2 = *at,
-                _ => out.push((*busy, *at, *at)),
+    /// Stretches of at least `least_us` of frames like that, without the first and the last frame's.
+    fn stretches(&self, like: Drawn, least_us: i64) -> Vec<(i64, i64)> {
+        let mut all: Vec<(Drawn, i64, i64)> = Vec::new();
+        for (at, much) in &self.frames {
+            match all.last_mut() {
+                Some(last) if last.0 == *much => last.2 = *at,
+                _ => all.push((*much, *at, *at)),
             }
         }
-        let whole = out.len().saturating_sub(1);
-        out.get(1..whole).map(<[_]>::to_vec).unwrap_or_default()
+        let whole = all.len().saturating_sub(1);
+        let inner = all.get(1..whole).unwrap_or_default();
+        inner.iter().filter(|s| s.0 == like && s.2 - s.1 >= least_us).map(|s| (s.1, s.2)).collect()
     }
 
     fn assert_found(&self, events: &[(i64, i64)]) {
-        let stretches = self.stretches();
-        let of_length = |busy: bool, us: i64| stretches.iter().filter(move |s| s.0 == busy && s.2 - s.1 >= us);
-        assert!(of_length(true, 2_000_000).count() > 0 && of_length(false, 4_000_000).count() > 0, "{stretches:?}");
-        for (_, start, end) in of_length(true, 2_000_000) {
+        let (busy, quiet) = (self.stretches(Drawn::Enough, 2_000_000), self.stretches(Drawn::Nothing, 3_500_000));
+        assert!(!busy.is_empty() && quiet.len() > 1, "a poor scene: busy {busy:?}, quiet {quiet:?}");
+        for (start, end) in busy {
             let found = events.iter().any(|(a, b)| *a < end + SLACK_US && *b > start - SLACK_US);
             assert!(found, "nothing was found from {start} to {end}: {events:?}");
         }
-        // A motion event closes after 2 quiet seconds: none may last through the middle of a quiet stretch.
-        for (_, start, end) in of_length(false, 4_000_000) {
-            let middle = start + (end - start) * 3 / 4;
-            let through = events.iter().find(|(a, b)| *a < middle && *b > middle);
+        // A motion event ends with its last motion and closes after 2 quiet seconds.
+        // What stood in the very first picture may seem to move for some seconds after it has left.
+        let learned = self.frames[0].0 + 20_000_000;
+        for (start, end) in quiet.into_iter().filter(|(start, _)| *start > learned) {
+            let through = events.iter().find(|(a, b)| *a < start + SLACK_US && *b > end - SLACK_US);
             assert!(through.is_none(), "an event lasts through the quiet from {start} to {end}: {through:?}");
         }
         for (a, b) in events {
             let near = |at: i64| (a - SLACK_US..=b + SLACK_US).contains(&at);
-            let something = self.frames.iter().any(|(at, busy)| *busy && near(*at));
+            let something = self.frames.iter().any(|(at, much)| *much != Drawn::Nothing && near(*at));
             assert!(something, "an event from {a} to {b} where nothing was drawn");
         }
     }

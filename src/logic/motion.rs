@@ -32,8 +32,14 @@ impl Default for MotionConfig {
 const SWITCH_LEVELS: f32 = 20.0;
 /// How fast a quiet cell follows the picture: at 5 pictures a second about 10 s.
 const LEARN_QUIET: f32 = 0.02;
-/// How fast a changed cell does: what has stopped becomes background in about a minute.
+/// How fast a changed cell does, while it goes on changing.
 const LEARN_CHANGED: f32 = 0.004;
+/// A changed cell that keeps its new grey for so many pictures (6 s at 5 a second) shows something that has stopped, or
+/// ground that something left: it is background from then on. Otherwise a place where something stood in the first
+/// picture would seem to move for a minute after it had gone.
+const STILL_PICTURES: u8 = 30;
+/// How fast the short memory follows that tells whether a cell keeps its grey.
+const LEARN_RECENT: f32 = 0.3;
 /// How fast the noise estimate follows.
 const LEARN_NOISE: f32 = 0.05;
 /// How fast a cell that changes all the time (leaves, water) is believed to be noisy.
@@ -52,6 +58,8 @@ pub struct Motion {
     watched: Vec<bool>,
     background: Vec<f32>,
     noise: Vec<f32>,
+    /// Short memory of each cell, and for how many pictures it has kept that grey.
+    recent: Vec<(f32, u8)>,
     learned: bool,
 }
 
@@ -76,6 +84,7 @@ impl Motion {
             watched,
             background: vec![0.0; cells],
             noise: vec![NOISE_START; cells],
+            recent: vec![(0.0, 0); cells],
             learned: false,
         }
     }
@@ -103,8 +112,9 @@ impl Motion {
         regions(&changed, self.width, self.height, self.config.cells_min)
     }
     fn learn(&mut self, picture: &[u8]) {
-        for (b, p) in self.background.iter_mut().zip(picture) {
+        for ((b, recent), p) in self.background.iter_mut().zip(&mut self.recent).zip(picture) {
             *b = f32::from(*p);
+            *recent = (*b, 0);
         }
         self.learned = true;
     }
@@ -152,7 +162,18 @@ impl Motion {
             self.background[i] += learn * off;
             let noise = noise * (difference.min(NOISE_MAX) - self.noise[i]);
             self.noise[i] = (self.noise[i] + noise).clamp(NOISE_MIN, NOISE_MAX);
+            if self.has_come_to_rest(i, f32::from(picture[i])) && changed[i] {
+                (self.background[i], self.noise[i]) = (self.recent[i].0, NOISE_START);
+            }
         }
+    }
+    /// Whether the cell has kept its grey for long enough; follows it.
+    fn has_come_to_rest(&mut self, i: usize, grey: f32) -> bool {
+        let (recent, still) = &mut self.recent[i];
+        let keeps = (grey - *recent).abs() <= self.config.threshold / 2.0;
+        *still = if keeps { still.saturating_add(1) } else { 0 };
+        *recent += LEARN_RECENT * (grey - *recent);
+        *still >= STILL_PICTURES
     }
 }
 
@@ -241,6 +262,25 @@ mod tests {
             }
         }
         picture
+    }
+
+    #[test]
+    fn what_stood_in_the_first_picture_leaves_no_ghost_behind() {
+        let mut gate = gate(10.0, &[]);
+        gate.step(&with_square(90, 200, 10, 5, 6));
+        let moved: Vec<bool> = (0..60).map(|_| !gate.step(&with_square(90, 90, 0, 0, 1)).is_empty()).collect();
+        assert!(moved[0], "its leaving is seen");
+        // The short memory needs some pictures to reach the new grey before it can keep it.
+        assert!(!moved[usize::from(STILL_PICTURES) + 12..].contains(&true), "the bare ground is no motion: {moved:?}");
+    }
+
+    #[test]
+    fn a_thing_that_goes_on_moving_is_seen_as_long_as_it_moves() {
+        let mut gate = gate(10.0, &[]);
+        gate.step(&with_square(90, 90, 0, 0, 1));
+        for i in 0..200 {
+            assert!(!gate.step(&with_square(90, 200, i % (W - 4), 5, 4)).is_empty(), "picture {i}");
+        }
     }
 
     proptest! {
