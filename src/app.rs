@@ -271,6 +271,8 @@ impl Running {
         let stop = self.stop.clone();
         loop {
             tokio::select! {
+                // First the stop: after it the pages and others end because they were asked to.
+                biased;
                 () = stop.asked() => return Ok(()),
                 _ = config_tick.tick() => {
                     self.peak.sample(self.vision.as_ref().and_then(Vision::pid));

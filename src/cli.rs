@@ -8,6 +8,7 @@ mod serve;
 mod sim;
 
 use std::{
+    convert::Infallible,
     io::IsTerminal,
     net::SocketAddr,
     os::unix::process::CommandExt,
@@ -15,7 +16,12 @@ use std::{
     process::{self, ExitCode},
 };
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use tokio::{
+    io::AsyncReadExt,
+    signal::unix::{Signal, SignalKind, signal},
+};
 
 use crate::{
     config::Config,
@@ -130,7 +136,7 @@ fn without_telemetry() -> anyhow::Result<()> {
     let (name, value) = TELEMETRY_OFF;
     let error =
         process::Command::new(std::env::current_exe()?).args(std::env::args_os().skip(1)).env(name, value).exec();
-    Err(anyhow::Error::from(error).context("starting again without telemetry"))
+    Err(error).context("starting again without telemetry")
 }
 
 /// Sends log lines to standard error; `RUST_LOG` stands above `level`.
@@ -144,33 +150,46 @@ fn start_log(level: &str) {
     let _ = log.with_writer(std::io::stderr).try_init();
 }
 
-/// Asks `stop` at the first SIGTERM or SIGINT, forces it at the second; with `stdin_too` also when standard input ends,
-/// so that a child never outlives the parent that holds its other end.
-async fn stop_on_signals(stop: Stop, stdin_too: bool) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        tracing::error!("signals cannot be watched; stop the program by ending it");
-        return;
-    };
-    let mut stdin = tokio::io::stdin();
-    let parent_gone = async {
-        if !stdin_too {
-            return std::future::pending().await;
+/// SIGTERM and SIGINT, watched from the moment this is made: make it before anything that takes time.
+struct Signals {
+    term: Signal,
+    int: Signal,
+    /// Whether standard input is watched too.
+    stdin: bool,
+}
+
+impl Signals {
+    /// With `stdin` the end of standard input counts as a first signal, so that a child never outlives its parent.
+    fn watch(stdin: bool) -> anyhow::Result<Self> {
+        Ok(Self { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())?, stdin })
+    }
+
+    async fn one(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
         }
-        let mut buffer = [0; 64];
-        while matches!(tokio::io::AsyncReadExt::read(&mut stdin, &mut buffer).await, Ok(n) if n > 0) {}
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
-        () = parent_gone => {}
     }
-    stop.ask();
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+
+    /// Asks `stop` at the first signal, forces it at the second; never returns.
+    async fn obey(mut self, stop: Stop) -> Infallible {
+        let stdin = self.stdin;
+        let parent_gone = async {
+            if !stdin {
+                return std::future::pending().await;
+            }
+            let (mut input, mut buffer) = (tokio::io::stdin(), [0; 64]);
+            while matches!(input.read(&mut buffer).await, Ok(n) if n > 0) {}
+        };
+        tokio::select! {
+            () = self.one() => {}
+            () = parent_gone => {}
+        }
+        stop.ask();
+        self.one().await;
+        stop.now();
+        std::future::pending().await
     }
-    stop.now();
 }
 
 #[cfg(test)]

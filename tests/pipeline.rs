@@ -67,6 +67,72 @@ async fn drawn_streets_are_recorded_unit_for_unit_and_their_motion_is_found_with
     store.close().await;
 }
 
+/// A red square that comes in from the left at second 2 and goes through the grey picture until second 9.
+fn write_red_square(file: &Path) {
+    let over = "[0][1]overlay=x='90*(t-2)-80':y=140:enable='between(t,2,9)'";
+    let status = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", "color=gray:s=640x360:r=10:d=14"])
+        .args(["-f", "lavfi", "-i", "color=red:s=80x80:r=10:d=14", "-filter_complex", over])
+        .args(["-c:v", "libx264", "-pix_fmt", "yuv420p"])
+        .arg(file)
+        .status();
+    assert!(status.expect("ffmpeg runs").success());
+}
+
+#[test]
+fn a_detector_made_here_turns_a_red_square_into_an_intrusion_of_a_person() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let video = folder.path().join("red.mp4");
+    write_red_square(&video);
+    let data = folder.path().join("data");
+    std::fs::create_dir_all(data.join("models")).expect("a folder");
+    let model = common::onnx::red_detector(Some("{0: 'person', 1: 'car'}"));
+    std::fs::write(data.join("models/red.onnx"), &model).expect("the model is written");
+    let cameras = Cameras::start(&["--cameras", "1", "--video", &video.display().to_string()]);
+    let house = House::start(&data, &[]);
+    let ids = house.add_cameras(&cameras.urls);
+    let right_half = json!([[0.5, 0.0], [1.0, 0.0], [1.0, 1.0], [0.5, 1.0]]);
+    house.add_rule(&json!({ "name": "Cổng", "kind": "intrusion", "classes": ["person"], "zone": right_half }));
+    house.wait_until("an intrusion has ended", |h| !closed_events(h, ids[0]).is_empty());
+    let event = &closed_events(&house, ids[0])[0];
+    assert_eq!((&event["kind"], &event["class"]), (&json!("intrusion"), &json!("person")), "{event}");
+    let sha256: String = <sha2::Sha256 as sha2::Digest>::digest(&model).iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(event["model_sha256"], json!(sha256));
+    let corner = |i: usize| event["box"][i].as_f64().expect("a box");
+    assert!((corner(0) + corner(2)) / 2.0 >= 0.5, "its foot is in the right half: {event}");
+    assert!((0.4..0.6).contains(&((corner(1) + corner(3)) / 2.0)), "it lies on the square: {event}");
+    assert_clip_shows(&house, event, folder.path());
+    let summary = house.stop();
+    assert!(summary["inferences"].as_u64() > Some(10) && summary["tracks"].as_u64() >= Some(1), "{summary}");
+    cameras.program.end();
+}
+
+#[test]
+fn persons_who_come_one_by_one_are_as_many_events_as_were_counted_by_hand() {
+    let Some(model) = common::shared_data("models/yolox_nano.onnx") else { return };
+    let Some(video) = common::shared_data("video/intel-one-by-one-person.mp4") else { return };
+    let counted: toml::Table = include_str!("fixtures/hand_counts.toml").parse().expect("the counts");
+    let counted = counted["intel-one-by-one-person.mp4"]["persons"].as_integer().expect("a count");
+    let folder = tempfile::tempdir().expect("a folder");
+    let rules = folder.path().join("rules.toml");
+    std::fs::write(&rules, "[[rule]]\nname = \"Người\"\nkind = \"intrusion\"\nclasses = [\"person\"]\n")
+        .expect("rules");
+    let output = Command::new(env!("CARGO_BIN_EXE_vonglau"))
+        .args(["analyze", "--json", "--rules"])
+        .arg(&rules)
+        .arg("--model")
+        .args([&model, &video])
+        .output()
+        .expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8(output.stdout).expect("text");
+    let mut lines: Vec<Value> = said.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+    let summary = lines.pop().expect("a summary");
+    println!("intel-one-by-one-person.mp4: {} events, {counted} by hand; {summary}", lines.len());
+    assert!(lines.iter().all(|e| e["kind"] == "intrusion" && e["class"] == "person"), "{said}");
+    assert!((lines.len() as i64 - counted).abs() <= 1, "{counted} were counted: {said}");
+}
+
 fn closed_events(house: &House, camera: i64) -> Vec<Value> {
     let events = house.get(&format!("/api/v1/events?camera={camera}"));
     events["events"].as_array().expect("events").iter().filter(|e| e["open"] == false).cloned().collect()

@@ -480,13 +480,9 @@ fn yolox_nano_finds_the_traffic_of_a_vietnamese_crossing() {
 }
 
 #[test]
-fn yolox_nano_finds_single_persons_and_a_foreign_layout_is_refused() {
-    let Some(model) = common::shared_data("models/yolox_nano.onnx") else { return };
+fn a_detector_of_a_foreign_layout_is_refused_with_its_shapes() {
+    let Some(foreign) = common::shared_data("models/fastestdet.onnx") else { return };
     let Some(video) = common::shared_data("video/intel-one-by-one-person.mp4") else { return };
-    let summary = analyze(&video, Some(Model::load(&model).unwrap()), &mut |_| {}).unwrap();
-    println!("intel-one-by-one-person.mp4: {summary:?}");
-    assert!(summary.tracks.get(&Class::Person).is_some_and(|n| *n >= 1));
-    let foreign = common::shared_data("models/fastestdet.onnx").unwrap();
     let refusal = analyze(&video, Some(Model::load(&foreign).unwrap()), &mut |_| {}).unwrap_err();
     assert!(refusal.en.contains("[1, 85, 22, 22]"), "{refusal}");
 }

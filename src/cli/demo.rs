@@ -13,7 +13,7 @@ use tokio::{
     process::{Child, ChildStdout, Command},
 };
 
-use super::{actor, refused, start_log, stop_on_signals};
+use super::{Signals, actor, refused, start_log};
 use crate::{
     app,
     domain::{
@@ -80,6 +80,7 @@ impl Part {
 
 pub(super) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     start_log("info");
+    let (stop, signals) = (Stop::new(), Signals::watch(false)?);
     let folder = tempfile::Builder::new().prefix("vonglau-demo-").tempdir().context("a temporary data folder")?;
     eprintln!("Đang dựng cảnh giả lập… / Drawing the streets…");
     let mut sim = Part::start("sim", &sim_args(&args))?;
@@ -105,7 +106,6 @@ pub(super) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         println!("camera: {main} {sub}");
     }
 
-    let stop = Stop::new();
     let time_up = async {
         match args.seconds {
             Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
@@ -114,7 +114,7 @@ pub(super) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     };
     tokio::select! {
         () = time_up => {}
-        () = async { stop_on_signals(stop.clone(), false).await } => {}
+        never = signals.obey(stop.clone()) => match never {},
         () = stop.asked() => {}
         // It ends by itself only when something went wrong; `end` says what.
         _ = serve.child.wait() => {}

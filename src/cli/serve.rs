@@ -4,7 +4,7 @@ use std::{net::SocketAddr, process::ExitCode};
 
 use clap::Args;
 
-use super::{PlaceArgs, start_log, stop_on_signals};
+use super::{PlaceArgs, Signals, start_log};
 use crate::{app, runtime::stop::Stop};
 
 #[derive(Debug, Args)]
@@ -28,8 +28,8 @@ pub(super) struct ServeArgs {
 pub(super) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let config = args.place.load(args.listen)?;
     start_log(config.log.as_str());
-    let stop = Stop::new();
-    let (stdin_too, summary) = (args.until_stdin_ends, args.summary);
+    let (stop, signals) = (Stop::new(), Signals::watch(args.until_stdin_ends)?);
+    let summary = args.summary;
     let serving = app::serve(config, args.record_only, stop.clone(), move |addr| {
         if summary {
             println!("{}", serde_json::json!({ "listen": addr.to_string() }));
@@ -37,11 +37,10 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
             println!("Vọng Lâu: http://{addr}/");
         }
     });
-    let outcome = tokio::select! {
-        outcome = serving => outcome,
-        () = async { stop_on_signals(stop, stdin_too).await; std::future::pending().await } => unreachable!(),
+    let done = tokio::select! {
+        outcome = serving => outcome?,
+        never = signals.obey(stop) => match never {},
     };
-    let done = outcome?;
     if summary {
         println!("{}", serde_json::to_string(&done)?);
     }

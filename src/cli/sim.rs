@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
-use super::{start_log, stop_on_signals};
+use super::{Signals, start_log};
 use crate::{
     domain::{camera::Secret, packet::Codec},
     runtime::{stop::Stop, tasks::Tasks},
@@ -76,7 +76,7 @@ fn login(text: &str) -> Result<(String, Secret), String> {
 
 pub(super) async fn run(args: SimArgs) -> anyhow::Result<ExitCode> {
     start_log("info");
-    let (stop, mut tasks) = (Stop::new(), Tasks::new());
+    let (stop, mut tasks, signals) = (Stop::new(), Tasks::new(), Signals::watch(args.until_stdin_ends)?);
     let defaults = Options::default();
     let options = Options {
         cameras: args.cameras,
@@ -95,19 +95,24 @@ pub(super) async fn run(args: SimArgs) -> anyhow::Result<ExitCode> {
         truth: args.truth,
         ..defaults
     };
-    let sim = tokio::select! {
-        started = sim::start(options, stop.clone(), &mut tasks) => started?,
-        () = stop_on_signals(stop.clone(), args.until_stdin_ends) => return Ok(ExitCode::SUCCESS),
+    let playing = async {
+        // Drawing and encoding may be left at once; nothing of it is worth keeping.
+        let sim = tokio::select! {
+            started = sim::start(options, stop.clone(), &mut tasks) => started?,
+            () = stop.asked() => return Ok(()),
+        };
+        for (main, sub) in sim.urls() {
+            println!("{}", serde_json::json!({ "main": main, "sub": sub }));
+        }
+        println!("{}", serde_json::json!({ "port": sim.port, "ready": true }));
+        stop.asked().await;
+        sim.finish().await;
+        tasks.drain().await;
+        anyhow::Ok(())
     };
-    for (main, sub) in sim.urls() {
-        println!("{}", serde_json::json!({ "main": main, "sub": sub }));
-    }
-    println!("{}", serde_json::json!({ "port": sim.port, "ready": true }));
     tokio::select! {
-        () = async { stop_on_signals(stop.clone(), args.until_stdin_ends).await } => {}
-        () = stop.asked() => {}
+        played = playing => played?,
+        never = signals.obey(stop.clone()) => match never {},
     }
-    sim.finish().await;
-    tasks.drain().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures::{StreamExt, future::OptionFuture, stream::FuturesUnordered};
-use tokio::{sync::oneshot, time::Instant};
+use tokio::sync::oneshot;
 
 use super::{
     CAMERAS_MAX, EventsConfig,
@@ -122,7 +122,7 @@ pub(super) struct Room {
     /// The one piece of work under way.
     current: Option<Boxed<Done>>,
     /// When the store may be tried again, and how long the pause was.
-    pause: Option<(Instant, Duration)>,
+    pause: Option<(BootTime, Duration)>,
     shots: FuturesUnordered<Boxed<ShotCame>>,
     snapshots: Option<Snapshots>,
     store: Store,
@@ -318,7 +318,7 @@ impl Room {
             }));
             return;
         }
-        if self.pause.is_some_and(|(until, _)| Instant::now() < until) {
+        if self.pause.is_some_and(|(until, _)| self.clock.boot() < until) {
             return;
         }
         let store = self.store.clone();
@@ -348,7 +348,8 @@ impl Room {
     /// Does the next thing; waits for ever when there is nothing to do and nothing to wait for.
     pub async fn work(&mut self) {
         self.begin();
-        let pause = self.pause.filter(|_| self.current.is_none()).map(|(until, _)| tokio::time::sleep_until(until));
+        let left = |until: BootTime| Duration::from_micros(until.since(self.clock.boot()).max(0).unsigned_abs());
+        let pause = self.pause.filter(|_| self.current.is_none()).map(|(until, _)| tokio::time::sleep(left(until)));
         tokio::select! {
             Some(done) = OptionFuture::from(self.current.as_mut()) => {
                 self.current = None;
@@ -406,7 +407,8 @@ impl Room {
 
     fn store_failed(&mut self, failed: &Failed) {
         let pause = self.pause.map_or(PAUSE_MIN, |(_, last)| (last * 2).min(PAUSE_MAX));
-        self.pause = (!matches!(failed, Failed::Lasting(_))).then(|| (Instant::now() + pause, pause));
+        let until = self.clock.boot().plus_us(pause.as_micros() as i64);
+        self.pause = (!matches!(failed, Failed::Lasting(_))).then_some((until, pause));
         if let Some(times) = self.said.store.say(1, self.clock.boot()) {
             tracing::warn!(times, %failed, "the store did not take an event or tracks");
         }
@@ -414,14 +416,18 @@ impl Room {
 
     /// Works until everything is stored and no picture is to be expected any more.
     pub async fn drain(&mut self) {
-        let patience = Instant::now() + LAST_SHOTS;
+        let mut patience = std::pin::pin!(tokio::time::sleep(LAST_SHOTS));
         loop {
             self.begin();
             if self.current.is_some() || self.pause.is_some() {
                 self.work().await;
             } else if self.shots.is_empty() {
                 return;
-            } else if tokio::time::timeout_at(patience, self.work()).await.is_err() {
+            } else {
+                tokio::select! {
+                    () = self.work() => continue,
+                    () = &mut patience => {}
+                }
                 self.counters.pictures_lost.add(self.shots.len() as u64);
                 return;
             }
