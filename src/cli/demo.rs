@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
-    process::{Child, ChildStdout, Command},
+    process::{Child, ChildStdin, ChildStdout, Command},
 };
 
 use super::{Signals, actor, refused, start_log};
@@ -47,6 +47,8 @@ pub(super) struct DemoArgs {
 struct Part {
     name: &'static str,
     child: Child,
+    /// Held apart from `child`, whose `wait` would close it.
+    stdin: Option<ChildStdin>,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
@@ -56,7 +58,8 @@ impl Part {
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().with_context(|| format!("starting {name}"))?;
         let stdout = child.stdout.take().context("the child's output")?;
-        Ok(Self { name, child, lines: BufReader::new(stdout).lines() })
+        let stdin = child.stdin.take();
+        Ok(Self { name, child, stdin, lines: BufReader::new(stdout).lines() })
     }
     /// The next line as JSON.
     async fn json(&mut self) -> anyhow::Result<serde_json::Value> {
@@ -67,7 +70,7 @@ impl Part {
     }
     /// Closes its input, and waits for its end.
     async fn end(mut self) -> anyhow::Result<Option<serde_json::Value>> {
-        drop(self.child.stdin.take());
+        drop(self.stdin.take());
         let mut last = None;
         while let Some(line) = self.lines.next_line().await? {
             last = serde_json::from_str(&line).ok();

@@ -38,13 +38,20 @@ impl Program {
         let status = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status();
         assert!(status.expect("kill runs").success());
     }
-    /// Waits for its end: whether it ended well, and the last line of its output.
+    /// Waits for its end: whether it ended well, and the last line of its output if that is JSON.
     pub fn wait(mut self) -> (bool, Option<Value>) {
         let mut last = None;
         for line in self.lines.by_ref() {
             last = serde_json::from_str(&line.expect("its output can be read")).ok();
         }
         (self.child.wait().expect("it can be waited for").success(), last)
+    }
+    /// Waits while its input stays open.
+    pub fn end_by_itself(mut self) -> (bool, Option<Value>) {
+        let held = self.child.stdin.take();
+        let ended = self.wait();
+        drop(held);
+        ended
     }
     /// Closes its input and waits.
     pub fn end(mut self) -> (bool, Option<Value>) {
