@@ -231,7 +231,8 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
         clock: clock.clone(),
         data_dir: config.data.clone(),
         store_dir: config.store.clone(),
-        site: store.site_uuid().await?,
+        // A name is given at set-up, which comes with accounts; until then the pages show the product's.
+        site: String::new(),
         stop: stop.clone(),
         tasks: short.clone(),
         on_config: Arc::clone(&changed),

@@ -259,7 +259,7 @@ pub fn read_entry(moof: &[u8], offset: u64, size_bytes: u32) -> Result<FragmentE
     Ok(FragmentEntry { offset, size_bytes, start_90k, duration_90k: u32::try_from(duration).unwrap_or(u32::MAX), key })
 }
 
-/// The front of a clip: `ftyp`, `moov` with the clip's length, `sidx` with a reference a fragment.
+/// The front of a clip: `ftyp`, `moov` with the clip's length, `sidx` with a reference a group of pictures.
 ///
 /// # Errors
 /// When `init` is not of our making or the clip does not fit into one `sidx`.
@@ -279,15 +279,21 @@ pub fn clip_front(init: &[u8], fragments: &[FragmentEntry]) -> Result<Vec<u8>, F
             out.extend_from_slice(&moov);
         }
     }
-    // A `sidx` counts to 65 535; longer clips refer to several fragments at once.
-    let together = fragments.len().div_ceil(usize::from(u16::MAX)).max(1);
-    let references = fragments.chunks(together).map(|chunk| SegmentReference {
-        reference_type: false,
-        referenced_size: chunk.iter().fold(0u32, |sum, f| sum.saturating_add(f.size_bytes)),
-        subsegment_duration: chunk.iter().fold(0u32, |sum, f| sum.saturating_add(f.duration_90k)),
-        starts_with_sap: chunk[0].key,
-        sap_type: u8::from(chunk[0].key),
-        sap_delta_time: 0,
+    // A player jumps to where a reference starts, so each one starts with a key frame: a browser sent to a fragment in
+    // the middle of a group shows smeared pictures. A `sidx` counts to 65 535; longer clips put groups together.
+    let groups: Vec<&[FragmentEntry]> = fragments.chunk_by(|_, next| !next.key).collect();
+    let together = groups.len().div_ceil(usize::from(u16::MAX)).max(1);
+    let references = groups.chunks(together).map(|groups| {
+        let inside = || groups.iter().copied().flatten();
+        let key = inside().next().is_some_and(|f| f.key);
+        SegmentReference {
+            reference_type: false,
+            referenced_size: inside().fold(0u32, |sum, f| sum.saturating_add(f.size_bytes)),
+            subsegment_duration: inside().fold(0u32, |sum, f| sum.saturating_add(f.duration_90k)),
+            starts_with_sap: key,
+            sap_type: u8::from(key),
+            sap_delta_time: 0,
+        }
     });
     Sidx {
         reference_id: 1,
@@ -401,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clips_front_has_its_length_and_a_reference_a_fragment() {
+    fn a_clips_front_has_its_length_and_every_reference_starts_with_a_key_frame() {
         let init = init(&params(), &info()).unwrap();
         let row = |key, n: u64| FragmentEntry { offset: n, size_bytes: 10, start_90k: 0, duration_90k: 90_000, key };
         let front = clip_front(&init, &[row(true, 0), row(false, 10), row(true, 20)]).unwrap();
@@ -410,9 +416,10 @@ mod tests {
         let Any::Moov(moov) = Any::read_from(&mut reader).unwrap() else { panic!() };
         assert_eq!(moov.mvex.unwrap().mehd.unwrap().fragment_duration, 270_000);
         let Any::Sidx(sidx) = Any::read_from(&mut reader).unwrap() else { panic!() };
-        assert_eq!(sidx.references.iter().map(|r| r.starts_with_sap).collect::<Vec<_>>(), [true, false, true]);
+        let references: Vec<_> = sidx.references.iter().map(|r| (r.starts_with_sap, r.referenced_size)).collect();
+        assert_eq!(references, [(true, 20), (true, 10)]);
         assert!(reader.is_empty());
-        // A clip of more than 65 535 fragments refers to several at once.
+        // A clip of more than 65 535 groups refers to several at once.
         let long = clip_front(&init, &vec![row(true, 0); 70_000]).unwrap();
         assert!(long.len() > 12 * 35_000);
     }
