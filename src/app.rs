@@ -26,6 +26,7 @@ use crate::{
         counters::Counters,
         stop::Stop,
         tasks::{ShortTasks, Tasks},
+        throttle::Throttle,
     },
     store::Store,
     vision::{Vision, model::Model},
@@ -135,13 +136,12 @@ struct Seeing<'a> {
 impl Seeing<'_> {
     /// Starts the vision child and the events room behind it.
     fn start(&self, rules: watch::Receiver<Arc<Vec<Rule>>>, core: &mut Tasks) -> anyhow::Result<Vision> {
-        let model = find_model(self.config.model.as_deref(), &self.config.data).unwrap_or_else(|refusal| {
+        let model = find_model(self.config.model.as_deref(), &self.config.data);
+        if let Err(refusal) = &model {
             // Recording needs no detector: a wrong model file is said, on the page too, and everything else runs.
             tracing::error!("{refusal}");
-            self.board.vision.send_modify(|v| v.why = Some(refusal.to_string()));
-            None
-        });
-        let model_sha256 = model.as_ref().map(|m| m.sha256.clone());
+        }
+        let model_sha256 = model.as_ref().ok().and_then(|m| m.as_ref()).map(|m| m.sha256.clone());
         let program = std::env::current_exe().context("where is this program?")?;
         let (clock, counters, board) = (self.clock.clone(), Arc::clone(self.counters), Arc::clone(self.board));
         let (vision, out) = Vision::start(program, model, clock, counters, board, self.stop.clone(), core);
@@ -178,6 +178,7 @@ struct Running {
     pages: Tasks,
     short: ShortTasks,
     peak: PeakMemory,
+    unread: Throttle,
     stop: Stop,
 }
 
@@ -211,7 +212,8 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
 
     let recorder =
         Recorder::start(config.store.clone(), store.clone(), clock.clone(), Arc::clone(&counters), &mut core).await?;
-    let rules = watch::channel(Arc::new(store.rules().await?)).0;
+    // Filled by the first `follow`, so that a rule that cannot be read does not keep the cameras from being recorded.
+    let rules = watch::channel(Arc::new(Vec::new())).0;
     let seeing =
         Seeing { config: &config, clock: &clock, counters: &counters, board: &board, store: &store, stop: &stop };
     let vision = if record_only { None } else { Some(seeing.start(rules.subscribe(), &mut core)?) };
@@ -243,7 +245,6 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
             tracing::error!(%error, "the pages could not be served");
         }
     });
-    let peak = PeakMemory::default();
     Ok(Running {
         config,
         clock,
@@ -258,7 +259,8 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
         core,
         pages,
         short,
-        peak,
+        peak: PeakMemory::default(),
+        unread: Throttle::default(),
         stop,
     })
 }
@@ -268,7 +270,8 @@ impl Running {
     async fn watch(&mut self) -> anyhow::Result<()> {
         let mut config_tick = tokio::time::interval(CONFIG_EVERY);
         let mut heartbeat = tokio::time::interval(HEARTBEAT_EVERY);
-        let mut last_change = None;
+        let mut followed = None;
+        let mut behind = true;
         let stop = self.stop.clone();
         loop {
             tokio::select! {
@@ -277,10 +280,11 @@ impl Running {
                 () = stop.asked() => return Ok(()),
                 _ = config_tick.tick() => {
                     self.peak.sample(self.vision.as_ref().and_then(Vision::pid));
-                    self.follow(&mut last_change, false).await;
+                    behind = !self.follow(&mut followed, behind).await;
                 }
-                () = self.changed.notified() => self.follow(&mut last_change, false).await,
-                () = self.fleet.session_ended() => self.follow(&mut last_change, true).await,
+                () = self.changed.notified() => behind = !self.follow(&mut followed, behind).await,
+                // Its stream may have to be started anew though nothing was changed.
+                () = self.fleet.session_ended() => behind = !self.follow(&mut followed, true).await,
                 _ = heartbeat.tick() => {
                     let anchor = self.clock.anchor();
                     let beat = self.store.heartbeat(&anchor.boot_id, self.clock.boot().us(), self.clock.wall()).await;
@@ -299,33 +303,46 @@ impl Running {
         anyhow::anyhow!("{name} ended though nobody asked; stopping so that the service manager starts everything anew")
     }
 
-    /// Reads cameras and rules again when something was changed (or when a session ended, `forced`).
-    async fn follow(&mut self, last_change: &mut Option<i64>, forced: bool) {
-        let read = async {
-            let latest = self.store.latest_change().await?;
-            if *last_change == Some(latest) && !forced {
-                return Ok(None);
-            }
-            let (cameras, rules) = (self.store.cameras().await?, self.store.rules().await?);
-            Ok::<_, crate::store::StoreError>(Some((latest, cameras, rules)))
+    /// Reads cameras and rules again when something was changed since `followed`, or in any case when `behind`. Whether
+    /// all of it could be followed; if not, the next tick tries again.
+    async fn follow(&mut self, followed: &mut Option<i64>, behind: bool) -> bool {
+        let latest = match self.store.latest_change().await {
+            Ok(latest) if *followed == Some(latest) && !behind => return true,
+            Ok(latest) => latest,
+            Err(error) => return self.cannot_follow(&error),
         };
-        match read.await {
-            Ok(None) => {}
-            Ok(Some((latest, cameras, rules))) => {
-                if *last_change != Some(latest) {
-                    self.rules.send_if_modified(|now| {
-                        let differs = **now != rules;
-                        *now = Arc::new(rules);
-                        differs
-                    });
-                    self.board.announce(Change::Config);
-                    *last_change = Some(latest);
-                }
+        // Apart from each other: a rule that cannot be read may not keep a camera from being recorded.
+        let cameras = match self.store.cameras().await {
+            Ok(cameras) => {
                 self.fleet.follow(&cameras);
+                true
             }
-            // What runs goes on with what it knows; the next tick asks again.
-            Err(error) => tracing::error!(%error, "the configuration could not be read"),
+            Err(error) => self.cannot_follow(&error),
+        };
+        let rules = match self.store.rules().await {
+            Ok(rules) => {
+                self.rules.send_if_modified(|now| {
+                    let differs = **now != rules;
+                    *now = Arc::new(rules);
+                    differs
+                });
+                true
+            }
+            Err(error) => self.cannot_follow(&error),
+        };
+        if *followed != Some(latest) {
+            self.board.announce(Change::Config);
+            *followed = Some(latest);
         }
+        cameras && rules
+    }
+
+    fn cannot_follow(&self, error: &crate::store::StoreError) -> bool {
+        // What runs goes on with what it knows.
+        if let Some(times) = self.unread.say(1, self.clock.boot()) {
+            tracing::error!(%error, times, "the configuration could not be read");
+        }
+        false
     }
 
     /// Lets everything received reach the disk and the index, then closes the store.
@@ -347,8 +364,9 @@ impl Running {
         } = self;
         stop.ask();
         peak.sample(vision.as_ref().and_then(Vision::pid));
-        let cameras = store.cameras().await.map_or(0, |c| c.len());
+        let mut cameras = 0;
         let work = async {
+            cameras = store.cameras().await.map_or(0, |c| c.len());
             tracing::info!("stopping: cameras");
             fleet.drain().await;
             tracing::info!("stopping: recorder");
@@ -362,6 +380,7 @@ impl Running {
             drop(rules);
             pages.drain().await;
             short.drain().await;
+            store.close().await;
             panicked
         };
         let panicked = tokio::select! {
@@ -369,7 +388,6 @@ impl Running {
             () = stop.forced() => vec!["(forced to end)".to_owned()],
             () = tokio::time::sleep(DRAIN_MOST) => vec!["(draining took too long)".to_owned()],
         };
-        store.close().await;
         tracing::info!(data = %config.data.display(), "stopped");
         anyhow::ensure!(panicked.is_empty(), "did not end well: {}", panicked.join(", "));
         Ok(Summary {

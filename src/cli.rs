@@ -103,6 +103,8 @@ pub fn run() -> ExitCode {
     if matches!(cli.command, Command::Vision) {
         return ExitCode::from(u8::try_from(vision::child_main()).unwrap_or(1));
     }
+    // Recordings, pictures and the database are for the account that runs this and for nobody else on the machine.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let outcome = match cli.command {
         Command::Serve(args) => in_runtime(serve::run(args)),
         Command::Sim(args) => in_runtime(sim::run(args)),

@@ -70,14 +70,14 @@ fn a_missing_or_wrong_model_file_is_named_and_recording_goes_on() {
     assert_refused(&["analyze", &video], &[&video]);
 
     let cameras = Cameras::start(&["--cameras", "1", "--size", "320x180", "--sub-size", "320x180"]);
-    for model in ["/nonexistent/x.onnx", wrong.as_str()] {
+    for (model, says) in [("/nonexistent/x.onnx", "/nonexistent/x.onnx"), (wrong.as_str(), "wrong: ")] {
         let config = write(folder.path(), "vonglau.toml", format!("model = {model:?}\n"));
         let data = tempfile::tempdir().expect("a folder");
         let house = House::start(data.path(), &["--config", &config]);
         house.add_cameras(&cameras.urls);
         house.wait_until("it is said why there is no detector", |h| {
             let vision = &h.get("/api/v1/status")["vision"];
-            vision["detector"].is_null() && vision["why"].as_str().is_some_and(|why| !why.is_empty())
+            vision["detector"].is_null() && vision["why"].as_str().is_some_and(|why| why.contains(says))
         });
         house.wait_until_recorded(50);
         house.wait_until("motion is still looked for", |h| h.counter("frames_analysed") > 5);

@@ -80,6 +80,7 @@ fn people_of_real_streets_mostly_keep_their_names() {
                 "{name} at {} frames a second: {switches} changes of name in {named} sightings",
                 25.0 / step as f32
             );
+            assert!(named > 0 && switches * 4 < named, "names change too often");
         }
     }
 }

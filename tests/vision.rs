@@ -19,7 +19,7 @@ use vonglau::{
         track::FrameSeen,
     },
     runtime::{ask::SnapshotAsk, board::Board, clock::Clock, counters::Counters, stop::Stop, tasks::Tasks},
-    vision::{Vision, VisionOut, analyze::analyze, model::Model},
+    vision::{Vision, VisionOut, analyze::analyze, link::Up, model::Model},
 };
 
 const WIDTH: u32 = 320;
@@ -232,7 +232,7 @@ impl Rig {
         let (clock, board, counters) = (Clock::machine(), Arc::new(Board::default()), Arc::new(Counters::default()));
         let (stop, mut tasks) = (Stop::new(), Tasks::new());
         let (vision, out) =
-            Vision::start(program, model, clock.clone(), counters.clone(), board.clone(), stop.clone(), &mut tasks);
+            Vision::start(program, Ok(model), clock.clone(), counters.clone(), board.clone(), stop.clone(), &mut tasks);
         let sender = vision.camera(CAMERA);
         let (packets, params) = packets(FPS * 5, encoder);
         let start_us = clock.media().0;
@@ -318,7 +318,8 @@ async fn the_child_follows_the_square_and_gives_pictures_and_snapshots() {
     let boxes = vec![seen.tracks[0].rect];
     rig.out.snapshots.send(SnapshotAsk { camera: CAMERA, time: seen.time, boxes, reply }).await.unwrap();
     let snapshot = tokio::time::timeout(Duration::from_secs(30), answer).await.unwrap().unwrap();
-    assert_eq!(snapshot.time, seen.time);
+    // The nearest frame kept; the child may be some frames ahead on a slow machine.
+    assert!((snapshot.time.0 - seen.time.0).abs() < 1_000_000, "{snapshot:?}");
     let read = |jpeg: &[u8]| image::load_from_memory(jpeg).unwrap().to_rgb8();
     let (plain, boxed) = (read(&snapshot.plain), read(&snapshot.boxed));
     assert_eq!(plain.dimensions(), (WIDTH, HEIGHT));
@@ -426,10 +427,15 @@ async fn pictures_out_of_order_and_h265_are_seen_at_their_own_times() {
 async fn a_child_that_talks_nonsense_is_put_down_again_and_again() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
-    // A length of four gigabytes; a message of the right version that is none.
-    for nonsense in ["\\377\\377\\377\\377\\001", "\\004\\000\\000\\000\\001\\377\\377\\377\\377"] {
-        let program = folder.path().join("liar");
-        std::fs::write(&program, format!("#!/bin/sh\nprintf '{nonsense}' >&0\nexec sleep 60\n")).unwrap();
+    let mut unasked_end = bytes::BytesMut::new();
+    for message in [Up::Hello, Up::Done] {
+        vonglau::vision::link::encode(&message, &mut unasked_end).unwrap();
+    }
+    // A length of four gigabytes; a message of the right version that is none; a proper end that nobody asked for.
+    for nonsense in [&b"\xff\xff\xff\xff\x01"[..], b"\x04\0\0\0\x01\xff\xff\xff\xff", &unasked_end] {
+        let (program, words) = (folder.path().join("liar"), folder.path().join("words"));
+        std::fs::write(&words, nonsense).unwrap();
+        std::fs::write(&program, format!("#!/bin/sh\ncat {} >&0\nexec sleep 60\n", words.display())).unwrap();
         std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
         let mut rig = Rig::playing(PLAIN, None, program);
         let counters = rig.counters.clone();

@@ -128,7 +128,7 @@ async fn the_serving_process_gives_its_child_the_variable() {
     let (board, counters, mut tasks) = (Arc::new(Board::default()), Arc::new(Counters::default()), Tasks::new());
     let program = env!("CARGO_BIN_EXE_vonglau").into();
     let clock = Clock::machine();
-    let (vision, _out) = Vision::start(program, None, clock, counters, board, Stop::new(), &mut tasks);
+    let (vision, _out) = Vision::start(program, Ok(None), clock, counters, board, Stop::new(), &mut tasks);
     let environment = tokio::time::timeout(Duration::from_secs(60), async {
         loop {
             // Empty until the new program has taken the process over.

@@ -132,11 +132,13 @@ async fn add(args: AddArgs) -> anyhow::Result<()> {
 async fn import(store: &Store, file: &Path) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
     let list: ImportList = toml::from_str(&text).map_err(|error| {
-        // The parser's message shows the line it stumbled over; a password may stand there.
+        // Only where: the parser's own words repeat what stands there, which may be a password.
+        let before = error.span().map_or(0, |s| text.as_bytes()[..s.start.min(text.len())].iter().filter(|b| **b == b'\n').count());
+        let place = format!("{}: line {}", file.display(), before + 1);
         Refusal::new(
-            file.display().to_string(),
-            format!("không đọc được danh sách: {}", error.message()),
-            format!("the list cannot be read: {}", error.message()),
+            place,
+            "không đọc được dòng này; mỗi camera là một bảng [[camera]] với name, main_url, …, mỗi giá trị trong ngoặc kép",
+            "cannot be read; each camera is a [[camera]] table with name, main_url, …, each value in double quotes",
         )
     })?;
     let (mut checked, mut wrong) = (Vec::new(), Vec::new());
@@ -171,14 +173,14 @@ async fn list(store: &Store, json: bool) -> anyhow::Result<()> {
         println!("Chưa có camera nào; thêm bằng: vonglau camera add --name … --main-url rtsp://… / No cameras yet");
     }
     for camera in &cameras {
-        let url = |kind| camera.stream(kind).map_or("-", |s| s.url.as_str());
+        let url = |kind| camera.stream(kind).map_or_else(|| "-".to_owned(), |s| s.url.masked());
         println!("{}\t{}\t{}\t{}", camera.code, camera.name, url(StreamKind::Main), url(StreamKind::Sub));
     }
     Ok(())
 }
 
 fn row(camera: &Camera) -> serde_json::Value {
-    let url = |kind| camera.stream(kind).map(|s| s.url.as_str());
+    let url = |kind| camera.stream(kind).map(|s| s.url.masked());
     serde_json::json!({
         "id": camera.id, "code": camera.code, "name": camera.name, "cluster": camera.cluster_name,
         "hamlet": camera.hamlet, "main_url": url(StreamKind::Main), "sub_url": url(StreamKind::Sub),

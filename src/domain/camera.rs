@@ -91,11 +91,17 @@ impl RtspUrl {
         }
         let rest = &text[7..];
         let host_end = rest.find(['/', '?']).unwrap_or(rest.len());
-        // A password may hold '/' or '@' unescaped: the last '@' before the first plain path is the border.
+        // A password may hold '@' unescaped: the last one before the path is the border.
         let (user_info, at) = match rest[..host_end].rfind('@') {
             Some(i) => (Some(&rest[..i]), i + 1),
             None => (None, 0),
         };
+        if user_info.is_none() && rest[host_end..].contains('@') {
+            return refuse(
+                "mật khẩu trong địa chỉ có dấu / hoặc ?; hãy nhập tên và mật khẩu vào ô riêng (hoặc viết %2F, %3F, %40)",
+                "the password in the address holds / or ?; give name and password in their own fields (or write %2F, %3F, %40)",
+            );
+        }
         let host = &rest[at..host_end];
         let (name, port) = host.rsplit_once(':').filter(|(n, _)| !n.ends_with(':')).unwrap_or((host, "554"));
         if name.is_empty() || name.contains(['@', '#']) || port.parse::<u16>().map_or(true, |p| p == 0) {
@@ -110,7 +116,24 @@ impl RtspUrl {
         });
         Ok((Self(format!("rtsp://{}", &rest[at..])), login))
     }
-    /// The address as text.
+    /// The address as shown and logged: the value of `password=`, `passwd=`, `pwd=` and `pass=`, which some makers want
+    /// in the path, is `•••` up to the next separator.
+    #[must_use]
+    pub fn masked(&self) -> String {
+        let (url, lower) = (self.0.as_str(), self.0.to_ascii_lowercase());
+        let (mut out, mut at) = (String::with_capacity(url.len()), 0);
+        while let Some((start, key)) =
+            ["password=", "passwd=", "pwd=", "pass="].iter().filter_map(|k| Some((lower[at..].find(k)?, k))).min()
+        {
+            let value = at + start + key.len();
+            let end = url[value..].find(['&', '?', '#', '/']).map_or(url.len(), |i| value + i);
+            out.push_str(&url[at..value]);
+            out.push_str(if end > value { "•••" } else { "" });
+            at = end;
+        }
+        out + &url[at..]
+    }
+    /// The address as it really is, for the session and the store.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -330,11 +353,33 @@ mod tests {
 
     #[test]
     fn addresses_that_are_not_rtsp_are_refused_without_repeating_them() {
-        for bad in
-            ["http://10.0.0.5/x", "rtsp://", "rtsp:///x", "rtsp://h:99999/", "rtsp://a:secret@/x", "", "rtsp://h h/"]
-        {
+        for bad in [
+            "http://10.0.0.5/x",
+            "rtsp://",
+            "rtsp:///x",
+            "rtsp://h:99999/",
+            "rtsp://a:secret@/x",
+            "",
+            "rtsp://h h/",
+            "rtsp://a:12/secret@h/x",
+            "rtsp://a:1?secret@h/x",
+        ] {
             let refusal = RtspUrl::parse(bad).unwrap_err();
             assert!(!refusal.to_string().contains("secret"), "{bad}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_the_path_is_masked_where_the_address_is_shown() {
+        for (url, masked) in [
+            ("rtsp://h/user=admin&password=tl9&channel=1", "rtsp://h/user=admin&password=•••&channel=1"),
+            ("rtsp://h/x?PWD=a&pass=b#c", "rtsp://h/x?PWD=•••&pass=•••#c"),
+            // A password may hold '_', so what follows it is hidden with it.
+            ("rtsp://h/user=admin_password=tl9_channel=1_stream=0.sdp?real", "rtsp://h/user=admin_password=•••?real"),
+            ("rtsp://h/password=&x=1", "rtsp://h/password=&x=1"),
+            ("rtsp://h/Streaming/Channels/101", "rtsp://h/Streaming/Channels/101"),
+        ] {
+            assert_eq!(RtspUrl::parse(url).unwrap().0.masked(), masked);
         }
     }
 

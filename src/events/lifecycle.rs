@@ -449,8 +449,5 @@ impl Room {
 /// A store that does not answer has failed.
 async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, Failed> {
     let result = tokio::time::timeout(WORK_MAX, work).await.map_err(|_| Failed::Silent)?;
-    result.map_err(|error| match error {
-        StoreError::Refused(_) | StoreError::NotFound { .. } | StoreError::Corrupt { .. } => Failed::Lasting(error),
-        StoreError::Database(_) | StoreError::Migration(_) => Failed::ForNow(error),
-    })
+    result.map_err(|error| if error.is_lasting() { Failed::Lasting(error) } else { Failed::ForNow(error) })
 }

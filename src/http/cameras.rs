@@ -72,7 +72,7 @@ impl CameraJson {
         let streams = camera.streams.iter().map(|s| StreamJson {
             id: s.id,
             kind: s.kind,
-            url: s.url.as_str().to_owned(),
+            url: s.url.masked(),
             status: board.status(camera.id, s.kind),
         });
         Self {
@@ -122,10 +122,21 @@ pub(super) async fn change(
     Given(draft): Given<CameraDraft>,
 ) -> Result<Json<CameraJson>, ApiError> {
     let id = CameraId(id);
+    let draft = unmasked(draft, &find(&state, id).await?);
     let camera = draft.checked()?;
     let (store, now) = (state.store.clone(), state.clock.wall());
     state.change(async move { store.update_camera(&actor, id, &camera, now).await }).await?;
     Ok(Json(CameraJson::new(find(&state, id).await?, &state.board)))
+}
+
+/// An address that comes back as it was shown, its password masked, is the one that is there.
+fn unmasked(mut draft: CameraDraft, camera: &Camera) -> CameraDraft {
+    for (kind, url) in [(StreamKind::Main, &mut draft.main_url), (StreamKind::Sub, &mut draft.sub_url)] {
+        if let Some(stream) = camera.stream(kind).filter(|s| s.url.masked() == url.trim()) {
+            stream.url.as_str().clone_into(url);
+        }
+    }
+    draft
 }
 
 pub(super) async fn retire(actor: Actor, State(state): State<AppState>, Id(id): Id) -> Result<StatusCode, ApiError> {

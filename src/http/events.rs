@@ -30,6 +30,8 @@ use crate::{
 /// The most events of one page.
 pub(super) const PAGE_MAX: i64 = 200;
 const PAGE_DEFAULT: i64 = 50;
+/// How far the index may be behind the camera at most, microseconds: fragments of a second, flushed every second.
+const INDEX_BEHIND_US: i64 = 4_000_000;
 /// What a clip shows before and after its event, microseconds.
 const CLIP_MARGIN_US: i64 = 5_000_000;
 
@@ -71,7 +73,7 @@ impl EventJson {
     async fn new(state: &AppState, event: Event, camera: &Camera) -> Self {
         Self {
             has_snapshot: media::has_snapshot(state, &event).await,
-            clip: clip_span(&event),
+            clip: recorded(clip_span(&event), state.clock.media().us()),
             id: event.id,
             camera: event.camera,
             camera_code: camera.code.clone(),
@@ -104,6 +106,11 @@ pub(super) fn clip_span(event: &Event) -> Span {
         start_us: event.start_us.saturating_sub(CLIP_MARGIN_US),
         end_us: event.end_us.max(event.start_us).saturating_add(CLIP_MARGIN_US),
     }
+}
+
+/// The part of a clip that is recorded and indexed by now; it grows while its event is young.
+fn recorded(clip: Span, now_us: i64) -> Span {
+    Span { end_us: clip.end_us.min(now_us - INDEX_BEHIND_US).max(clip.start_us), ..clip }
 }
 
 /// An event or the 404 that says there is none.
@@ -164,4 +171,18 @@ fn or_note<T: Default>(value: Result<T, Refusal>, wrong: &mut Vec<Refusal>) -> T
         wrong.push(refusal);
         T::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clip_ends_where_the_recording_of_a_young_event_ends() {
+        const S: i64 = 1_000_000;
+        let whole = Span { start_us: 95 * S, end_us: 115 * S };
+        for (now_s, end_s) in [(200, 115), (119, 115), (110, 106), (99, 95), (50, 95)] {
+            assert_eq!(recorded(whole, now_s * S), Span { end_us: end_s * S, ..whole });
+        }
+    }
 }

@@ -94,8 +94,12 @@ pub(super) async fn clip(
     let download = params.flag("download")?.unwrap_or(false);
     let event = events::find(&state, id).await?;
     let camera = cameras::find(&state, event.camera).await?;
+    let mut span = events::clip_span(&event);
+    if let Some(until) = params.time_us("until")? {
+        span.end_us = until.clamp(span.start_us, span.end_us);
+    }
     let purpose = if download { Purpose::Export { stream } } else { Purpose::Playback { stream } };
-    serve_media(&state, &actor, &asked, &camera, events::clip_span(&event), purpose).await
+    serve_media(&state, &actor, &asked, &camera, span, purpose).await
 }
 
 /// The one door through which pictures and recordings of a camera leave.

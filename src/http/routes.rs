@@ -166,6 +166,12 @@ const STREAM: Param = Param {
     kind: Kind::OneOf(&["main", "sub"]),
     about: "Which stream; when not given the main one, or the sub one where that cannot be played.",
 };
+const UNTIL: Param = Param {
+    name: "until",
+    kind: Kind::Time,
+    about: "Where the clip ends, at most its event's `clip.end_us`: give it to read one and the same file piece by piece \
+            while more is being recorded.",
+};
 const DOWNLOAD: Param = Param { name: "download", kind: Kind::Flag, about: "1 to keep it as a file." };
 
 macro_rules! table {
@@ -225,7 +231,7 @@ table! {
     Get "/api/v1/events/{id}/snapshot.jpg", Search "event", media::event_picture,
         "The picture of an event.", &[BOXED, REVISION_SHOWN], None, Bytes("image/jpeg");
     Get "/api/v1/events/{id}/clip.mp4", Playback "event", media::clip,
-        "The recording around an event, any byte range of it; where it begins is in X-Clip-Start-Us.", &[STREAM, DOWNLOAD], None, Bytes("video/mp4");
+        "The recording around an event, any byte range of it; where it begins is in X-Clip-Start-Us.", &[STREAM, UNTIL, DOWNLOAD], None, Bytes("video/mp4");
     Get "/api/v1/changes", Live "change", changes::stream,
         "What changes, as it changes (server-sent events).", &[], None, Bytes("text/event-stream");
     Get "/api/v1/status", Live "status", status::show,

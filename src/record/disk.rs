@@ -29,6 +29,7 @@ use super::{
 use crate::{
     domain::{
         ids::{SegmentId, StreamId},
+        packet::StreamParams,
         segment::{FragmentEntry, GapCause, Segment},
     },
     runtime::{clock::Clock, counters::Counters, throttle::Throttle},
@@ -60,6 +61,9 @@ struct Open {
     local: u64,
     file: File,
     path: String,
+    /// What all of its fragments share.
+    session: u32,
+    params: Arc<StreamParams>,
     /// Session tick at which the segment starts.
     base_90k: i64,
     sequence: u32,
@@ -143,7 +147,10 @@ impl Writer {
     }
 
     fn append(&mut self, stream: &RecordedStream, fragment: &Fragment) {
-        if fragment.opens {
+        // The fragment that should have opened a file may have been shed: its followers do not belong into the old one.
+        let (params, session) = (&fragment.params, session_of(fragment));
+        if self.open.get(&stream.stream).is_some_and(|o| fragment.opens || o.session != session || o.params != *params)
+        {
             self.closing.extend(self.open.remove(&stream.stream));
         }
         let open = match self.open.remove(&stream.stream) {
@@ -212,6 +219,8 @@ impl Writer {
             local,
             file,
             path,
+            session: session_of(fragment),
+            params: fragment.params.clone(),
             base_90k: fragment.start_90k,
             sequence: 1,
             hash: fmp4::chain_start(&init),
@@ -297,6 +306,11 @@ impl Open {
         let added = std::mem::take(&mut self.unsynced);
         Note::Progress { local: self.local, end_us: self.end_us, size_bytes: self.size_bytes, added, closed }
     }
+}
+
+/// A fragment holds packets of one session.
+fn session_of(fragment: &Fragment) -> u32 {
+    fragment.samples.first().map_or(0, |s| s.packet.session)
 }
 
 fn flush(root: &Path, open: &Open) -> io::Result<()> {

@@ -33,7 +33,6 @@ const GAPS_MAX: usize = 10_000;
 /// The first and the longest wait after an error.
 const WAIT: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 /// How often a thing is tried that the store refuses while it takes others.
-const TRIES: u32 = 3;
 /// Tries after the writer has ended; what is left then is mended at the next start.
 const TRIES_AT_END: u32 = 12;
 /// Segments in one transaction.
@@ -56,7 +55,8 @@ pub(super) struct Indexer {
     gaps: VecDeque<Gap>,
     progress: BTreeMap<u64, Waiting>,
     fragments: usize,
-    refusals: u32,
+    /// Whether a batch was refused: then rows go in one by one, so that one bad row does not hold up the others.
+    one_by_one: bool,
 }
 
 impl Indexer {
@@ -69,7 +69,7 @@ impl Indexer {
             gaps: VecDeque::new(),
             progress: BTreeMap::new(),
             fragments: 0,
-            refusals: 0,
+            one_by_one: false,
         }
     }
 
@@ -163,20 +163,17 @@ impl Indexer {
                     self.ids.insert(*local, id);
                     self.opens.pop_front();
                 }
-                Err(error) => {
-                    if self.is_refused().await {
-                        let path = self.opens.pop_front().map(|(_, s)| s.path);
-                        tracing::error!(?path, %error, "a segment could not be entered into the index");
-                        continue;
-                    }
-                    return Err(error);
+                Err(error) if error.is_lasting() => {
+                    let path = self.opens.pop_front().map(|(_, s)| s.path);
+                    tracing::error!(?path, %error, "a segment could not be entered into the index");
                 }
+                Err(error) => return Err(error),
             }
         }
         while let Some(gap) = self.gaps.front() {
             match self.store.add_gap(gap).await {
                 Ok(()) => drop(self.gaps.pop_front()),
-                Err(error) if self.is_refused().await => {
+                Err(error) if error.is_lasting() => {
                     tracing::error!(%error, gap = ?self.gaps.pop_front(), "a gap could not be entered");
                 }
                 Err(error) => return Err(error),
@@ -185,13 +182,12 @@ impl Indexer {
         while !self.progress.is_empty() {
             self.enter_batch().await?;
         }
-        self.refusals = 0;
+        self.one_by_one = false;
         Ok(())
     }
 
     async fn enter_batch(&mut self) -> Result<(), StoreError> {
-        // After a refusal one by one, so that one bad row does not hold up the others.
-        let size = if self.refusals > 0 { 1 } else { BATCH };
+        let size = if self.one_by_one { 1 } else { BATCH };
         let locals: Vec<u64> = self.progress.keys().copied().take(size).collect();
         let row = |local: &u64| {
             let (id, waiting) = (*self.ids.get(local)?, self.progress.get(local)?);
@@ -200,9 +196,10 @@ impl Indexer {
         };
         let rows: Vec<_> = locals.iter().filter_map(row).collect();
         if let Err(error) = self.store.progress_segments(&rows).await {
-            if !self.is_refused().await {
+            if !error.is_lasting() {
                 return Err(error);
             }
+            self.one_by_one = true;
             if let [local] = locals[..] {
                 tracing::error!(%error, "a segment's progress could not be entered; its file is read again at the next start");
                 self.done(local, true);
@@ -222,14 +219,5 @@ impl Indexer {
                 self.ids.remove(&local);
             }
         }
-    }
-
-    /// Whether it is this one thing that the store refuses, after some tries, and not everything.
-    async fn is_refused(&mut self) -> bool {
-        if self.store.site_uuid().await.is_err() {
-            return false;
-        }
-        self.refusals += 1;
-        self.refusals > TRIES
     }
 }

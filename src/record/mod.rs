@@ -9,7 +9,11 @@
 //! One task a stream cuts packets into fragments ([`segmenter`], pure), one thread a folder writes them ([`disk`]), one task
 //! enters into the store what has been flushed ([`index`]).
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -62,6 +66,8 @@ pub struct RecordedStream {
 pub struct Recorder {
     shared: Arc<Shared>,
     streams: ShortTasks,
+    /// One recording a stream at a time, in the order in which they were asked for.
+    turns: Arc<Mutex<HashMap<StreamId, Arc<tokio::sync::Mutex<()>>>>>,
     done: Arc<tokio::sync::Mutex<Option<oneshot::Receiver<()>>>>,
 }
 
@@ -109,14 +115,21 @@ impl Recorder {
         Ok(Self {
             shared: Arc::new(Shared::new(jobs, clock, counters)),
             streams: ShortTasks::default(),
+            turns: Arc::default(),
             done: Arc::new(tokio::sync::Mutex::new(Some(done))),
         })
     }
-    /// Where packets of a stream go. When the last sender is dropped the open segment is finished.
+    /// Where packets of a stream go. When the last sender is dropped the open segment is finished; a new recording of the
+    /// same stream waits for that, however far the disk is behind.
     #[must_use]
     pub fn stream(&self, stream: RecordedStream) -> mpsc::Sender<Packet> {
         let (sender, packets) = mpsc::channel(PACKETS_WAITING);
-        self.streams.detach(stream::run(Arc::new(stream), packets, self.shared.clone(), self.streams.clone()));
+        let turn = self.turns.lock().unwrap_or_else(PoisonError::into_inner).entry(stream.stream).or_default().clone();
+        let run = stream::run(Arc::new(stream), packets, self.shared.clone(), self.streams.clone());
+        self.streams.detach(async move {
+            let _mine = turn.lock().await;
+            run.await;
+        });
         sender
     }
     /// Waits until everything received is on disk and in the index; all senders must have been dropped.

@@ -61,6 +61,21 @@ pub enum StoreError {
     Migration(#[from] sqlx::migrate::MigrateError),
 }
 
+impl StoreError {
+    /// Whether trying the same again cannot help: the input is refused, as against a database that is busy, full or gone.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        use sqlx::error::ErrorKind::{CheckViolation, ForeignKeyViolation, NotNullViolation, UniqueViolation};
+        match self {
+            Self::Refused(_) | Self::NotFound { .. } | Self::Corrupt { .. } => true,
+            Self::Database(error) => error.as_database_error().is_some_and(|e| {
+                matches!(e.kind(), UniqueViolation | ForeignKeyViolation | NotNullViolation | CheckViolation)
+            }),
+            Self::Migration(_) => false,
+        }
+    }
+}
+
 type Result<T> = std::result::Result<T, StoreError>;
 
 /// The database; cloning shares it.

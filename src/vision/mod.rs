@@ -20,7 +20,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    domain::{ids::CameraId, packet::Packet, track::FrameSeen},
+    domain::{ids::CameraId, packet::Packet, refusal::Refusal, track::FrameSeen},
     runtime::{ask::Snapshots, board::Board, clock::Clock, counters::Counters, stop::Stop, tasks::Tasks},
 };
 
@@ -66,12 +66,13 @@ pub struct VisionOut {
 }
 
 impl Vision {
-    /// Starts the child (`program vision`), keeps it running, puts pictures and its state on the board.
+    /// Starts the child (`program vision`), keeps it running, puts pictures and its state on the board. A refused model
+    /// is said there too; everything else goes on without a detector.
     ///
     /// Returns at once; a program that cannot be started is tried again and said on the board.
     pub fn start(
         program: PathBuf,
-        model: Option<model::Model>,
+        model: Result<Option<model::Model>, Refusal>,
         clock: Clock,
         counters: Arc<Counters>,
         board: Arc<Board>,
@@ -82,8 +83,23 @@ impl Vision {
         let (snapshots, asks) = mpsc::channel(ASK_QUEUE);
         let (seen, out) = mpsc::channel(SEEN_QUEUE);
         let pid = Arc::new(AtomicU32::new(0));
-        let given =
-            parent::Given { program, model, clock, counters, board, stop, control, asks, seen, pid: pid.clone() };
+        let (model, refused) = match model {
+            Ok(model) => (model, None),
+            Err(refusal) => (None, Some(refusal)),
+        };
+        let given = parent::Given {
+            program,
+            model,
+            refused,
+            clock,
+            counters,
+            board,
+            stop,
+            control,
+            asks,
+            seen,
+            pid: pid.clone(),
+        };
         tasks.spawn("vision", parent::Parent::new(given).run());
         (Self { control: to_control, pid }, VisionOut { seen: out, snapshots })
     }

@@ -27,6 +27,7 @@ use crate::{
     domain::{
         ids::CameraId,
         packet::Packet,
+        refusal::Refusal,
         time::{BootTime, MediaTime},
         track::FrameSeen,
     },
@@ -60,6 +61,11 @@ const FINISH_US: i64 = 4_000_000;
 const ASKS_MAX: usize = 64;
 const ASK_US: i64 = 5_000_000;
 
+const NO_DETECTOR: &str =
+    "chưa cài mô hình nhận dạng, chỉ phát hiện chuyển động / no detector installed: only motion is seen";
+const DEADLY_MODEL: &str = "mô hình nhận dạng làm tiến trình phân tích dừng đột ngột; hãy đổi mô hình / the detector's \
+                            model crashes the analysis; use another one";
+
 /// What the handle says to the task.
 #[derive(Debug)]
 pub(super) enum Control {
@@ -74,6 +80,8 @@ pub(super) enum Control {
 pub(super) struct Given {
     pub program: PathBuf,
     pub model: Option<Model>,
+    /// Why there is no model though there should be one.
+    pub refused: Option<Refusal>,
     pub clock: Clock,
     pub counters: Arc<Counters>,
     pub board: Arc<Board>,
@@ -124,6 +132,8 @@ pub(super) struct Parent {
     closing: Option<Closing>,
     over: bool,
     throttle: Throttle,
+    /// For what the child says went wrong.
+    failed: Throttle,
 }
 
 impl Parent {
@@ -146,6 +156,7 @@ impl Parent {
             closing: None,
             over: false,
             throttle: Throttle::default(),
+            failed: Throttle::default(),
         }
     }
     pub async fn run(mut self) {
@@ -187,12 +198,13 @@ impl Parent {
             biased;
             () = self.given.stop.forced() => Happened::Forced,
             control = self.given.control.recv(), if self.closing.is_none() => Happened::Control(control),
+            // Before the child's words, so that a child that never stops talking holds up nothing.
+            _ = tick.tick() => Happened::Tick,
             // This task alone sends, so the room found is still there.
             _ = self.given.seen.reserve(), if !may_read => Happened::Room,
-            turn = turn => Happened::Wire(turn),
             Some((camera, packet)) = self.inlets.next() => Happened::Packet(camera, packet),
             Some(ask) = self.given.asks.recv() => Happened::Ask(ask),
-            _ = tick.tick() => Happened::Tick,
+            turn = turn => Happened::Wire(turn),
         }
     }
     fn now(&self) -> BootTime {
@@ -359,10 +371,14 @@ impl Parent {
                 self.given.board.vision.send_replace(state);
             }
             Up::Failure { text } => {
-                tracing::warn!(text, "vision");
+                if let Some(times) = self.failed.say(1, self.now()) {
+                    tracing::warn!(text, times, "vision");
+                }
                 self.given.board.vision.send_modify(|state| state.why = Some(text));
             }
-            Up::Done => self.over = true,
+            Up::Done if self.closing.as_ref().is_some_and(|c| c.told.is_some()) => self.over = true,
+            // The end of this task ends the service: the child may not bring it about unasked.
+            Up::Done => return Err(LinkError::Impossible("an end nobody asked for").into()),
         }
         Ok(())
     }
@@ -372,7 +388,6 @@ impl Parent {
         counters.frames_decoded.raise_to(base.frames_decoded.saturating_add(now.frames_decoded));
         counters.frames_analysed.raise_to(base.frames_analysed.saturating_add(now.frames_analysed));
         counters.inferences.raise_to(base.inferences.saturating_add(now.inferences));
-        counters.tracks.raise_to(base.tracks.saturating_add(now.tracks));
         counters.frames_not_a_number.raise_to(base.frames_not_a_number.saturating_add(now.frames_not_a_number));
     }
     fn tick(&mut self) -> Result<(), WireError> {
@@ -423,19 +438,15 @@ impl Parent {
     fn start(&mut self, now: BootTime) -> Result<(), WireError> {
         let model = self.given.model.as_ref().filter(|_| self.model_deaths < MODEL_DEATHS_MAX);
         let why = match (&self.given.model, model) {
-            (None, _) => Some(
-                "chưa cài mô hình nhận dạng, chỉ phát hiện chuyển động / no detector installed: only motion is seen",
-            ),
-            (Some(_), None) => Some(
-                "mô hình nhận dạng làm tiến trình phân tích dừng đột ngột; hãy đổi mô hình / the detector's model crashes the analysis; use another one",
-            ),
+            (None, _) => Some(self.given.refused.as_ref().map_or_else(|| NO_DETECTOR.to_owned(), Refusal::to_string)),
+            (Some(_), None) => Some(DEADLY_MODEL.to_owned()),
             (Some(_), Some(_)) => None,
         };
         let wire = Wire::start(&self.given.program, model, self.given.clock.media(), now)?;
         let pid = wire.pid().unwrap_or_default();
         self.given.pid.store(pid, Ordering::Relaxed);
         tracing::info!(pid, "vision started");
-        let state = VisionState { running: true, detector: None, why: why.map(str::to_owned) };
+        let state = VisionState { running: true, detector: None, why };
         self.given.board.vision.send_replace(state);
         self.wire = Some(wire);
         Ok(())

@@ -113,9 +113,15 @@ impl House {
     }
     /// Status and body, whatever the status.
     pub fn get_bytes(&self, path: &str) -> (u16, Vec<u8>) {
+        let (status, body, _) = self.get_media(path);
+        (status, body)
+    }
+    /// Status, body, and when its first picture was taken if the answer says so.
+    pub fn get_media(&self, path: &str) -> (u16, Vec<u8>, Option<i64>) {
         let mut answer = agent().get(format!("{}{path}", self.base)).call().expect("an answer");
         let body = answer.body_mut().with_config().limit(1 << 30).read_to_vec().expect("a body");
-        (answer.status().as_u16(), body)
+        let start = answer.headers().get("x-clip-start-us").and_then(|v| v.to_str().ok()?.parse().ok());
+        (answer.status().as_u16(), body, start)
     }
     pub fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         let url = format!("{}{path}", self.base);

@@ -167,7 +167,8 @@ fn pages_of_events_put_together_are_the_list_and_a_place_survives_new_events() {
     let event = &of_second["events"][0];
     assert_eq!((&event["camera_code"], &event["camera_name"]), (&json!("C02"), &json!("Cổng Nam")));
     assert_eq!(event["clip"]["start_us"].as_i64(), event["start_us"].as_i64().map(|us| us - 5_000_000));
-    assert_eq!(event["clip"]["end_us"].as_i64(), event["end_us"].as_i64().map(|us| us + 5_000_000));
+    // Its time is still to come: nothing of it is recorded.
+    assert_eq!(event["clip"]["end_us"], event["clip"]["start_us"]);
     assert_eq!((&event["has_snapshot"], &event["verdict"]), (&json!(false), &Value::Null));
     let both = server.get(&format!("/api/v1/events?camera={first},{second}&limit=200&kind=intrusion&class=person"));
     assert_eq!(both.ok(200)["events"].as_array().unwrap().len(), 23 + 6);

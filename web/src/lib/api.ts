@@ -52,7 +52,9 @@ export const url = {
   /** The revision makes a changed event show its changed snapshot. */
   snapshot: (event: AlertEvent, boxed: boolean) =>
     `${BASE}/events/${event.id}/snapshot.jpg?boxed=${boxed ? 1 : 0}&r=${event.revision}`,
-  clip: (id: number, stream: StreamKind | null) => `${BASE}/events/${id}/clip.mp4${stream ? `?stream=${stream}` : ''}`,
+  /** `until` keeps the clip of a young event the same file while the player reads it piece by piece. */
+  clip: (event: AlertEvent, stream: StreamKind | null) =>
+    `${BASE}/events/${event.id}/clip.mp4?${stream ? `stream=${stream}&` : ''}until=${event.clip?.end_us ?? ''}`,
   clipDownload: (id: number, stream: StreamKind | null) =>
     `${BASE}/events/${id}/clip.mp4?${stream ? `stream=${stream}&` : ''}download=1`,
 };

@@ -10,8 +10,8 @@ export interface Clip {
 }
 
 /** Without a wish the server takes the main stream, or the sub stream where the main one has nothing to play. */
-export async function findClip(id: number, stream: StreamKind | null): Promise<Clip | Refusal[]> {
-  const address = url.clip(id, stream);
+export async function findClip(event: AlertEvent, stream: StreamKind | null): Promise<Clip | Refusal[]> {
+  const address = url.clip(event, stream);
   const answer = await fetch(address, { headers: { Range: 'bytes=0-0' } });
   if (!answer.ok) return refusalsOf(answer);
   await answer.body?.cancel();
