@@ -335,7 +335,7 @@ async fn the_child_follows_the_square_and_gives_pictures_and_snapshots() {
     let rest = rig.end().await;
     assert!(rest.iter().any(|f| f.ended.contains(&seen.tracks[0].track)), "the track is ended at the end");
     assert!(counters.frames_decoded.get() > counters.frames_analysed.get() && counters.inferences.get() >= 3);
-    assert_eq!((counters.tracks.get(), counters.vision_restarts.get()), (1, 0));
+    assert_eq!(counters.vision_restarts.get(), 0);
 }
 
 fn signal(pid: u32, name: &str) {

@@ -108,8 +108,6 @@ pub struct Totals {
     pub frames_analysed: u64,
     /// Runs of the detector.
     pub inferences: u64,
-    /// Tracks confirmed.
-    pub tracks: u64,
     /// Frames dropped because the detector's answer held a number that is none.
     pub frames_not_a_number: u64,
 }

@@ -473,7 +473,6 @@ impl Parent {
         base.frames_decoded = base.frames_decoded.saturating_add(now_totals.frames_decoded);
         base.frames_analysed = base.frames_analysed.saturating_add(now_totals.frames_analysed);
         base.inferences = base.inferences.saturating_add(now_totals.inferences);
-        base.tracks = base.tracks.saturating_add(now_totals.tracks);
         base.frames_not_a_number = base.frames_not_a_number.saturating_add(now_totals.frames_not_a_number);
         self.open.clear();
         let ended: Vec<_> = self.lanes.iter_mut().map(|(c, lane)| (*c, lane.restart())).collect();

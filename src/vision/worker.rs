@@ -87,18 +87,17 @@ impl Eye {
             self.ring.push_back(frame.clone());
         }
     }
-    fn site_ids(&mut self, step: TrackStep, ids: &mut TrackIds) -> (Vec<TrackPoint>, Vec<TrackId>, u64) {
+    fn site_ids(&mut self, step: TrackStep, ids: &mut TrackIds) -> (Vec<TrackPoint>, Vec<TrackId>) {
         let mut points = step.points;
         for p in &mut points {
             p.track = *self.ids.entry(p.track).or_insert_with(|| ids.next());
         }
-        let confirmed: Vec<_> = step.newly_confirmed.iter().filter_map(|(id, _)| self.ids.get(id).copied()).collect();
-        self.alive.extend(&confirmed);
+        self.alive.extend(step.newly_confirmed.iter().filter_map(|(id, _)| self.ids.get(id)));
         let ended: Vec<_> = step.ended.iter().filter_map(|id| self.ids.remove(id)).collect();
         for id in &ended {
             self.alive.remove(id);
         }
-        (points, ended, confirmed.len() as u64)
+        (points, ended)
     }
 }
 
@@ -148,9 +147,8 @@ impl Engine {
         let tracker =
             eye.tracker.get_or_insert_with(|| Tracker::new(TrackerConfig { aspect, ..TrackerConfig::default() }, 1));
         let step = tracker.step(frame.time, found.as_deref());
-        let (tracks, over, confirmed) = eye.site_ids(step, &mut self.ids);
+        let (tracks, over) = eye.site_ids(step, &mut self.ids);
         ended.extend(over);
-        self.totals.tracks += confirmed;
         eye.keep(frame, !motion.is_empty() || !tracks.is_empty());
         Some(FrameSeen { camera: frame.camera, time: frame.time, motion, tracks, ended })
     }
