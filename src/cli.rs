@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod serve;
 mod sim;
+mod verify;
 
 use std::{
     convert::Infallible,
@@ -55,6 +56,8 @@ enum Command {
     /// Thêm, nhập, liệt kê, gỡ camera / Add, import, list and remove cameras
     #[command(subcommand)]
     Camera(camera::CameraCommand),
+    /// Kiểm tra mọi tệp đã ghi có còn nguyên vẹn / Every recorded file: is it what was recorded?
+    Verify(verify::VerifyArgs),
     /// The child process; started by `serve`, not by people
     #[command(hide = true)]
     Vision,
@@ -110,6 +113,7 @@ pub fn run() -> ExitCode {
         Command::Analyze(args) => analyze::run(&args),
         Command::Check(args) => in_runtime(check::run(args)),
         Command::Camera(command) => in_runtime(camera::run(command)),
+        Command::Verify(args) => verify::run(&args),
         Command::Vision => Ok(ExitCode::FAILURE),
     };
     outcome.unwrap_or_else(|error| {

@@ -12,9 +12,11 @@ use serde::{Deserialize, Serialize};
 use super::RecordedStream;
 use crate::domain::refusal::Refusal;
 
-const MARKER: &str = "vonglau-store.toml";
-const LOCK: &str = "vonglau-store.lock";
+pub(super) const MARKER: &str = "vonglau-store.toml";
+pub(super) const LOCK: &str = "vonglau-store.lock";
 const TRIAL: &str = "vonglau-store.trial";
+/// Set in the environment by a test alone: nothing is ever flushed, so that the test sees what a loss of power costs then.
+const TEST_NEVER_FLUSH: &str = "VONGLAU_TEST_NEVER_FLUSH";
 /// The longest folded camera code in a path, characters.
 const CODE_CHARS_MAX: usize = 40;
 
@@ -30,6 +32,7 @@ pub struct Folder {
     root: PathBuf,
     site: String,
     dir: File,
+    never_flush: bool,
     /// Unlocked when it is closed.
     _lock: File,
 }
@@ -70,7 +73,7 @@ impl Folder {
         fs::remove_file(&trial).map_err(unwritable)?;
         check_marker(root, site, unwritable)?;
         let dir = File::open(root).map_err(unwritable)?;
-        Ok(Self { root: root.to_owned(), site: site.to_owned(), dir, _lock: lock })
+        Ok(Self { root: root.to_owned(), site: site.to_owned(), dir, never_flush: never_flush(), _lock: lock })
     }
     /// The folder itself.
     #[must_use]
@@ -82,6 +85,11 @@ impl Folder {
     pub fn site(&self) -> &str {
         &self.site
     }
+    /// Whether a test has switched flushing off.
+    #[must_use]
+    pub fn is_never_flushed(&self) -> bool {
+        self.never_flush
+    }
     /// Waits until everything written to the folder's file system is on disk.
     ///
     /// # Errors
@@ -89,6 +97,14 @@ impl Folder {
     pub fn sync(&self) -> io::Result<()> {
         Ok(rustix::fs::syncfs(&self.dir)?)
     }
+}
+
+fn never_flush() -> bool {
+    let never = std::env::var_os(TEST_NEVER_FLUSH).is_some();
+    if never {
+        tracing::error!("{TEST_NEVER_FLUSH} is set: a loss of power loses recordings; this is for a test only");
+    }
+    never
 }
 
 fn check_marker(root: &Path, site: &str, unwritable: impl Fn(io::Error) -> Refusal) -> Result<(), Refusal> {

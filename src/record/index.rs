@@ -2,16 +2,18 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{Mutex, mpsc::UnboundedReceiver};
 
 use crate::{
     domain::{
         ids::SegmentId,
         segment::{FragmentEntry, Segment},
     },
+    runtime::{counters::Counters, tasks::ShortTasks},
     store::{Gap, SegmentProgress, Store, StoreError},
 };
 
@@ -20,8 +22,8 @@ use crate::{
 pub(super) enum Note {
     /// A file was made; `local` is its number within this run.
     Open { local: u64, segment: Box<Segment> },
-    /// Fragments reached the disk.
-    Progress { local: u64, end_us: i64, size_bytes: u64, added: Vec<FragmentEntry>, closed: bool },
+    /// Fragments reached the disk; `path` when the file was set aside under another name.
+    Progress { local: u64, end_us: i64, size_bytes: u64, added: Vec<FragmentEntry>, closed: bool, path: Option<String> },
     /// Something was not recorded.
     Gap(Gap),
 }
@@ -45,6 +47,7 @@ struct Waiting {
     size_bytes: u64,
     added: Vec<FragmentEntry>,
     closed: bool,
+    path: Option<String>,
 }
 
 /// Enters notes into the store, in order.
@@ -73,8 +76,23 @@ impl Indexer {
         }
     }
 
+    /// Works as [`Indexer::run`] does, also through panics: recording waits for nobody here.
+    pub(super) async fn supervised(self, counters: Arc<Counters>) {
+        let (indexer, work, mut wait) = (Arc::new(Mutex::new(self)), ShortTasks::default(), WAIT.0);
+        loop {
+            let mine = indexer.clone();
+            if work.run(async move { mine.lock().await.run().await }).await.is_ok() {
+                return;
+            }
+            counters.panics.add(1);
+            tracing::error!("entering recordings into the index panicked; it is begun again, recording goes on");
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(WAIT.1);
+        }
+    }
+
     /// Works until the writer has ended and everything is entered, or the store does not answer any more.
-    pub(super) async fn run(mut self) {
+    async fn run(&mut self) {
         let (mut wait, mut ended, mut tries_left) = (WAIT.0, false, TRIES_AT_END);
         loop {
             if self.is_empty() {
@@ -131,11 +149,12 @@ impl Indexer {
                     self.gaps.pop_front();
                 }
             }
-            Note::Progress { local, end_us, size_bytes, added, closed } => {
+            Note::Progress { local, end_us, size_bytes, added, closed, path } => {
                 self.fragments += added.len();
                 let waiting = self.progress.entry(local).or_default();
                 waiting.added.extend(added);
                 (waiting.end_us, waiting.size_bytes, waiting.closed) = (end_us, size_bytes, closed);
+                waiting.path = path.or(waiting.path.take());
                 while self.fragments > FRAGMENTS_MAX && self.progress.len() > 1 {
                     self.forget_oldest();
                 }
@@ -195,7 +214,7 @@ impl Indexer {
         let locals: Vec<u64> = self.progress.keys().copied().take(size).collect();
         let row = |local: &u64| {
             let (id, waiting) = (*self.ids.get(local)?, self.progress.get(local)?);
-            let Waiting { end_us, size_bytes, ref added, closed } = *waiting;
+            let Waiting { end_us, size_bytes, ref added, closed, .. } = *waiting;
             Some(SegmentProgress { id, end_us, size_bytes, added: added.clone(), closed })
         };
         let rows: Vec<_> = locals.iter().filter_map(row).collect();
@@ -210,6 +229,12 @@ impl Indexer {
             return Ok(());
         }
         for local in locals {
+            let moved = self.progress.get_mut(&local).and_then(|w| w.path.take());
+            if let (Some(path), Some(id)) = (moved, self.ids.get(&local))
+                && let Err(error) = self.store.move_segment(*id, &path).await
+            {
+                tracing::error!(path, %error, "the index has a file that was set aside under its old name");
+            }
             self.done(local, false);
         }
         Ok(())

@@ -29,17 +29,21 @@ use crate::{
     store::Store,
 };
 
+mod chain;
 mod disk;
+mod file;
 mod fmp4;
 mod folder;
 mod index;
 mod lost;
 pub mod playback;
+mod reading;
 mod recover;
 mod segmenter;
 mod stream;
 #[cfg(test)]
 mod testing;
+pub mod verify;
 
 /// Packets of one stream that may wait to be cut: about ten seconds.
 const PACKETS_WAITING: usize = 256;
@@ -92,7 +96,9 @@ impl Recorder {
         let (jobs, work) = std::sync::mpsc::channel();
         let (tell_index, notes) = mpsc::unbounded_channel();
         let (tell_done, done) = oneshot::channel();
-        let writer = disk::Writer::new(ours, tell_index, clock.clone(), counters.clone());
+        let anchor = clock.anchor();
+        let run = format!("{}-{}", anchor.boot_id, anchor.boot.us());
+        let writer = disk::Writer::new(ours, run, tell_index, clock.clone(), counters.clone());
         thread("record-writer", move || writer.run(&work)).map_err(|error| {
             Refusal::new(
                 folder.display().to_string(),
@@ -100,9 +106,9 @@ impl Recorder {
                 format!("no thread for writing ({error}); restart the machine"),
             )
         })?;
-        let indexer = index::Indexer::new(store, notes);
+        let (indexer, counted) = (index::Indexer::new(store, notes), counters.clone());
         tasks.spawn("record-index", async move {
-            indexer.run().await;
+            indexer.supervised(counted).await;
             // Nobody may be waiting for the end.
             let _ = tell_done.send(());
         });
