@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::RecordedStream;
 use crate::domain::refusal::Refusal;
 
-pub(super) const MARKER: &str = "vonglau-store.toml";
+const MARKER: &str = "vonglau-store.toml";
 pub(super) const LOCK: &str = "vonglau-store.lock";
 const TRIAL: &str = "vonglau-store.trial";
 /// Set in the environment by a test alone: nothing is ever flushed, so that the test sees what a loss of power costs then.
@@ -43,31 +43,9 @@ impl Folder {
     /// # Errors
     /// A [`Refusal`] when it cannot be written, belongs to another site or is in use.
     pub fn open(root: &Path, site: &str) -> Result<Self, Refusal> {
-        let unwritable = |error: io::Error| {
-            refuse(
-                root,
-                format!(
-                    "không ghi được vào thư mục lưu trữ ({error}); hãy kiểm tra đĩa và quyền ghi, hoặc chọn thư mục khác"
-                ),
-                format!(
-                    "the store folder cannot be written ({error}); check the disk and the permissions, or name another folder"
-                ),
-            )
-        };
+        let unwritable = |error: io::Error| unwritable(root, &error);
         fs::create_dir_all(root).map_err(unwritable)?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(root.join(LOCK));
-        let lock = lock.map_err(unwritable)?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
-            if error == rustix::io::Errno::WOULDBLOCK {
-                refuse(
-                    root,
-                    "thư mục lưu trữ đang được một tiến trình vonglau khác dùng; hãy dừng tiến trình đó hoặc chọn thư mục khác",
-                    "another vonglau process uses this store folder; stop that one or name another folder",
-                )
-            } else {
-                unwritable(error.into())
-            }
-        })?;
+        let lock = lock(root, &root.join(LOCK))?;
         let trial = root.join(TRIAL);
         File::create(&trial).and_then(|mut f| f.write_all(b"trial\n")).map_err(unwritable)?;
         fs::remove_file(&trial).map_err(unwritable)?;
@@ -97,6 +75,49 @@ impl Folder {
     pub fn sync(&self) -> io::Result<()> {
         Ok(rustix::fs::syncfs(&self.dir)?)
     }
+}
+
+fn unwritable(root: &Path, error: &io::Error) -> Refusal {
+    refuse(
+        root,
+        format!("không ghi được vào thư mục lưu trữ ({error}); hãy kiểm tra đĩa và quyền ghi, hoặc chọn thư mục khác"),
+        format!(
+            "the store folder cannot be written ({error}); check the disk and the permissions, or name another folder"
+        ),
+    )
+}
+
+/// Takes the folder until the file is closed.
+pub(super) fn lock(root: &Path, path: &Path) -> Result<File, Refusal> {
+    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path);
+    let lock = lock.map_err(|error| unwritable(root, &error))?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
+        if error == rustix::io::Errno::WOULDBLOCK {
+            refuse(
+                root,
+                "thư mục lưu trữ đang được một tiến trình vonglau khác dùng; hãy dừng tiến trình đó hoặc chọn thư mục khác",
+                "another vonglau process uses this store folder; stop that one or name another folder",
+            )
+        } else {
+            unwritable(root, &error.into())
+        }
+    })?;
+    Ok(lock)
+}
+
+/// Whose a store folder is, by its marker.
+///
+/// # Errors
+/// A [`Refusal`] when it is no store folder.
+pub(super) fn site_of(root: &Path) -> Result<String, Refusal> {
+    let text = fs::read_to_string(root.join(MARKER)).ok();
+    text.and_then(|text| toml::from_str::<Marker>(&text).ok()).map(|marker| marker.site).ok_or_else(|| {
+        refuse(
+            root,
+            format!("đây không phải thư mục lưu trữ của Vọng Lâu (không đọc được {MARKER}); hãy chọn đúng thư mục"),
+            format!("this is no store folder of Vọng Lâu ({MARKER} cannot be read); name the right folder"),
+        )
+    })
 }
 
 fn never_flush() -> bool {

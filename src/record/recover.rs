@@ -77,7 +77,7 @@ fn found(root: &Path, segment: Segment) -> (SegmentProgress, Option<String>) {
 }
 
 /// Reading may take a while; the runtime's threads are not made to wait.
-async fn off_thread<T: Send + Default + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) async fn off_thread<T: Send + Default + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (tell, told) = oneshot::channel();
     let started = tasks::thread("record-recover", move || {
         // Nobody waits any more when the process ends.

@@ -16,7 +16,7 @@ pub use super::reading::{Flaw, Wrong};
 use super::{
     chain::{self, Hash, Link, QUARANTINE, Stem},
     fmp4,
-    folder::{LOCK, MARKER},
+    folder::{LOCK, site_of},
     reading::{self, Reading},
 };
 use crate::domain::{refusal::Refusal, time::Span};
@@ -68,13 +68,7 @@ pub struct Report {
 /// # Errors
 /// A [`Refusal`] when it is no store folder.
 pub fn verify(root: &Path, tell: &mut dyn FnMut(&Problem)) -> Result<Report, Refusal> {
-    if !root.join(MARKER).is_file() {
-        return Err(Refusal::new(
-            root.display().to_string(),
-            format!("đây không phải thư mục lưu trữ của Vọng Lâu (không có tệp {MARKER}); hãy chọn đúng thư mục"),
-            format!("this is no store folder of Vọng Lâu (there is no {MARKER} in it); name the right folder"),
-        ));
-    }
+    site_of(root)?;
     let mut all = Verify { root, in_use: is_in_use(root), report: Report::default(), tell };
     for ((_, kind), folders) in chain::stream_folders(root) {
         let paths = folders.iter().map(|f| f.to_string_lossy().into_owned());
