@@ -20,7 +20,7 @@ use vonglau::{
         segment::{GapCause, Segment},
         time::WallTime,
     },
-    record::{RecordedStream, Recorder, verify::verify},
+    record::{RecordedStream, Recorder, reindex::reindex, verify::verify},
     runtime::{clock::Clock, counters::Counters, tasks::Tasks},
     sim::ledger::{self, Entry},
     store::Store,
@@ -80,8 +80,25 @@ async fn serve_with(faults: &[&str], cameras: &str, failed: &str, folder: &Path)
         }
     }
     let report = verify(&data.join("store"), &mut |problem| panic!("{problem:?}")).unwrap();
+    assert_same_from_files(&store, &data.join("store")).await;
     assert_eq!(report.quarantined, counters["files_quarantined"].as_u64().unwrap());
     (counters, std::fs::read_to_string(trace).unwrap())
+}
+
+/// Asserts that the files alone give the same rows; only the bytes of a file set aside are those it has.
+async fn assert_same_from_files(store: &Store, folder: &Path) {
+    let again = Store::in_memory().await.unwrap();
+    reindex(folder, &again, &Clock::machine(), &mut |path, why| panic!("{path}: {why}")).await.unwrap();
+    for stream in store.cameras().await.unwrap().iter().flat_map(|c| &c.streams) {
+        let [rows, from_files] = [store, &again].map(|s| s.segments_in(stream.id, EVER));
+        let (rows, from_files) = (rows.await.unwrap(), from_files.await.unwrap());
+        assert_eq!(rows.len(), from_files.len(), "{rows:?} {from_files:?}");
+        for (row, from_file) in rows.into_iter().zip(from_files) {
+            let aside = row.path.ends_with(".quarantine");
+            let size_bytes = if aside { row.size_bytes } else { from_file.size_bytes };
+            assert_eq!(Segment { id: row.id, size_bytes, ..from_file }, row);
+        }
+    }
 }
 
 /// Asserts that no file was flushed again after that had failed, and gives how many had.

@@ -60,6 +60,9 @@ pub(super) struct Indexer {
     progress: BTreeMap<u64, Waiting>,
     fragments: usize,
     refusals: u32,
+    /// Panics to come.
+    #[cfg(test)]
+    panics: u32,
 }
 
 impl Indexer {
@@ -73,6 +76,8 @@ impl Indexer {
             progress: BTreeMap::new(),
             fragments: 0,
             refusals: 0,
+            #[cfg(test)]
+            panics: 0,
         }
     }
 
@@ -176,6 +181,11 @@ impl Indexer {
     }
 
     async fn enter(&mut self) -> Result<(), StoreError> {
+        #[cfg(test)]
+        if self.panics > 0 {
+            self.panics -= 1;
+            panic!("on purpose");
+        }
         while let Some((local, segment)) = self.opens.front() {
             match self.store.open_segment(segment).await {
                 Ok(id) => {
@@ -256,5 +266,49 @@ impl Indexer {
         }
         self.refusals += 1;
         self.refusals > TRIES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{
+            camera::CameraDraft,
+            query::Actor,
+            time::{Span, WallTime},
+        },
+        record::testing::whole,
+    };
+
+    #[tokio::test]
+    async fn a_panic_while_entering_rows_loses_none_of_them() {
+        let store = Store::in_memory().await.unwrap();
+        let draft = CameraDraft { name: "A".into(), main_url: "rtsp://127.0.0.1/1".into(), ..CameraDraft::default() };
+        let actor = Actor { name: "test".into() };
+        let camera = store.add_camera(&actor, &draft.checked().unwrap(), WallTime(1)).await.unwrap();
+        let stream = store.camera(camera).await.unwrap().unwrap().streams[0].id;
+        let (tell, notes) = tokio::sync::mpsc::unbounded_channel();
+        let (_, whole) = whole();
+        let row = Segment { stream, fragments: Vec::new(), ..whole.clone() };
+        let progress = |n: usize, closed| Note::Progress {
+            local: 1,
+            end_us: whole.start_us + 1,
+            size_bytes: whole.size_bytes,
+            added: whole.fragments[n..=n].to_vec(),
+            closed,
+            path: None,
+        };
+        tell.send(Note::Open { local: 1, segment: Box::new(row) }).unwrap();
+        for n in 0..whole.fragments.len() {
+            tell.send(progress(n, n + 1 == whole.fragments.len())).unwrap();
+        }
+        drop(tell);
+        let counters = Arc::<Counters>::default();
+        let indexer = Indexer { panics: 2, ..Indexer::new(store.clone(), notes) };
+        indexer.supervised(counters.clone()).await;
+        assert_eq!(counters.panics.get(), 2);
+        let rows = store.segments_in(stream, Span { start_us: 0, end_us: i64::MAX }).await.unwrap();
+        assert_eq!((rows.len(), rows[0].open, &rows[0].fragments), (1, false, &whole.fragments));
     }
 }

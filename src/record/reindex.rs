@@ -11,13 +11,13 @@ use std::{
 };
 
 use super::{
-    chain,
+    chain::{self, QUARANTINE},
     folder::{self, LOCK},
     reading::{self, Reading},
     recover::off_thread,
 };
 use crate::{
-    domain::{ids::SegmentId, refusal::Refusal, segment::Segment},
+    domain::{ids::SegmentId, packet::ticks_to_us, refusal::Refusal, segment::Segment},
     runtime::clock::Clock,
     store::{FileStream, Store, StoreError},
 };
@@ -105,7 +105,8 @@ impl Pass<'_> {
                 let paths: Vec<_> = files.iter().map(|(_, name)| format!("{}/{name}", folder.display())).collect();
                 report.files += paths.len() as u64;
                 for path in self.store.unknown_paths(&paths).await? {
-                    match self.one(&path).await? {
+                    let next = paths.iter().position(|p| *p == path).and_then(|at| files.get(at + 1));
+                    match self.one(&path, next.map(|((start_us, _), _)| *start_us)).await? {
                         Outcome::Entered => report.entered += 1,
                         Outcome::Known => {}
                         Outcome::Empty => report.empty += 1,
@@ -120,10 +121,11 @@ impl Pass<'_> {
         Ok(report)
     }
 
-    async fn one(&self, path: &str) -> Result<Outcome, StoreError> {
+    /// `next_us` is where the file after it begins.
+    async fn one(&self, path: &str, next_us: Option<i64>) -> Result<Outcome, StoreError> {
         let start_us = path.rsplit_once('/').and_then(|(_, n)| chain::stem(n)).map_or(0, |(start, _)| start);
         let mut looks = 1;
-        let read = loop {
+        let mut read = loop {
             let full = self.root.join(path);
             let rate = self.run.map(|_| BYTES_PER_SECOND);
             let read = off_thread(move || Some(reading::read(&full, start_us, &mut |n| slowly(n, rate)))).await;
@@ -139,6 +141,10 @@ impl Pass<'_> {
                 None => return Ok(Outcome::Refused("no thread to read it with".into())),
             }
         };
+        if let (true, Some(next_us)) = (path.ends_with(QUARANTINE), next_us) {
+            // What was not flushed stands in the next file again.
+            keep_before(&mut read, next_us);
+        }
         let Some((of, segment)) = row(path, &read) else {
             return Ok(match &read.info {
                 Some(_) => Outcome::Empty,
@@ -174,6 +180,15 @@ enum Outcome {
     Known,
     Empty,
     Refused(String),
+}
+
+fn keep_before(read: &mut Reading, next_us: i64) {
+    let Some(info) = &read.info else { return };
+    let starts_us =
+        |ticks: u64| info.start_us.saturating_add(ticks_to_us(i64::try_from(ticks).unwrap_or(i64::MAX / 1000)));
+    // Half a millisecond, for ticks are not whole microseconds.
+    read.fragments.retain(|row| starts_us(row.start_90k).saturating_add(500) < next_us);
+    read.end_us = read.end_us.map(|end_us| end_us.min(next_us));
 }
 
 /// The row of a file; `None` when nothing in it can be played.
