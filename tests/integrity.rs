@@ -273,6 +273,11 @@ async fn files_the_index_does_not_know_are_entered_while_recording_runs() {
     restored.adopt_site(&site).await.unwrap();
     let broken = house.folder().join(Path::new(&rows[0].path).parent().unwrap()).join("17.mp4");
     std::fs::write(&broken, "no recording").unwrap();
+    // The power went while the last file of the first camera was written.
+    let last = house.folder().join(&rows[4].path);
+    let whole = std::fs::read(&last).unwrap();
+    std::fs::write(&last, [&whole[..], &[0, 0, 1, 0, b'm', b'o', b'o', b'f', 7]].concat()).unwrap();
+    assert_eq!(house.problems().iter().map(|p| &p.flaw.wrong).collect::<Vec<_>>(), [&Wrong::Head, &Wrong::Tail]);
     let mut tasks = Tasks::new();
     let recorder = house.recorder(&restored, Arc::default(), &mut tasks).await;
     while restored.segment_totals().await.unwrap().0 < rows.len() as u64 {
@@ -281,6 +286,7 @@ async fn files_the_index_does_not_know_are_entered_while_recording_runs() {
     recorder.finish().await;
     tasks.drain().await;
     assert_eq!(house.rows(&restored).await, rows);
+    assert_eq!(std::fs::read(&last).unwrap(), whole);
     assert!(broken.exists(), "a file nobody knows was removed");
 }
 

@@ -1,9 +1,11 @@
 //! The index from files alone: for a database that was lost, or that does not know some files.
 //!
-//! A file says whose it is and what the index needs; its fragments are those whose seals are right. Files are only
-//! read: nothing is cut, renamed or removed, and a file that cannot be entered is named and left as it is.
+//! A file says whose it is and what the index needs; its fragments are those whose seals are right. `reindex` only reads;
+//! at a start a file that an earlier run left torn is cut behind its last whole fragment, like any it left open. Nothing
+//! is renamed or removed, and a file that cannot be entered is named and left as it is.
 
 use std::{
+    fs::OpenOptions,
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -11,7 +13,7 @@ use std::{
 };
 
 use super::{
-    chain::{self, QUARANTINE},
+    chain::{self, QUARANTINE, SEAL_BYTES},
     folder::{self, LOCK},
     reading::{self, Reading},
     recover::off_thread,
@@ -121,6 +123,26 @@ impl Pass<'_> {
         Ok(report)
     }
 
+    /// Cuts off what is behind the last whole fragment; the file's bytes then.
+    async fn cut(&self, path: &str, read: &Reading) -> u64 {
+        let Some(last) = read.fragments.last().filter(|_| read.tail.is_some() && read.flaws.is_empty()) else {
+            return read.size_bytes;
+        };
+        if path.ends_with(QUARANTINE) {
+            return read.size_bytes;
+        }
+        let (full, whole) = (self.root.join(path), last.offset + u64::from(last.size_bytes) + SEAL_BYTES as u64);
+        let cut =
+            off_thread(move || OpenOptions::new().write(true).open(full).and_then(|file| file.set_len(whole)).is_ok());
+        match cut.await {
+            true => {
+                tracing::warn!(path, bytes = read.size_bytes - whole, "cut off a fragment that was not whole");
+                whole
+            }
+            false => read.size_bytes,
+        }
+    }
+
     /// `next_us` is where the file after it begins.
     async fn one(&self, path: &str, next_us: Option<i64>) -> Result<Outcome, StoreError> {
         let start_us = path.rsplit_once('/').and_then(|(_, n)| chain::stem(n)).map_or(0, |(start, _)| start);
@@ -158,6 +180,8 @@ impl Pass<'_> {
         if info.site != self.site {
             return Ok(Outcome::Refused("tệp của một hệ thống khác / it is another site's".into()));
         }
+        let size_bytes = if self.run.is_some() { self.cut(path, &read).await } else { read.size_bytes };
+        let segment = Segment { size_bytes, ..segment };
         match self.store.restore_segment(&of, &segment, self.clock.wall()).await {
             Ok(true) => Ok(Outcome::Entered),
             Ok(false) => Ok(Outcome::Known),

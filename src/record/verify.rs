@@ -97,6 +97,7 @@ struct Seen {
     start_us: i64,
     ends: Vec<Hash>,
     previous: Option<Link>,
+    tail: Option<Flaw>,
 }
 
 impl Verify<'_> {
@@ -118,7 +119,14 @@ impl Verify<'_> {
         let oldest = files.first().map_or((i64::MIN, 0), |(stem, ..)| *stem);
         let mut by_time: Vec<_> = seen.values().collect();
         by_time.sort_unstable_by_key(|one| one.stem);
+        // An end that is not whole and that the next file stands on was so when that was begun: the power went, or the
+        // disk was full. What was cut off later is missed by the next file.
+        let stood_on: HashSet<_> = seen.values().filter_map(|one| one.previous.as_ref()).map(|l| &l.hash).collect();
         for one in by_time {
+            let tail = one.tail.clone().filter(|_| !one.ends.iter().any(|end| stood_on.contains(&fmp4::hex(end))));
+            if let Some(flaw) = tail {
+                self.problem(&one.camera, kind, &one.path, flaw);
+            }
             if let Some(wrong) = one.previous.as_ref().and_then(|link| self.link(link, &seen, oldest)) {
                 let start_us = match &wrong {
                     Wrong::Missing(path) => path.rsplit_once('/').and_then(|(_, n)| chain::stem(n)).map(|s| s.0),
@@ -155,11 +163,11 @@ impl Verify<'_> {
         let camera = read.info.as_ref().map_or(folder, |info| info.camera_code.clone());
         // The run that writes into the newest file has not ended; a file set aside may end anywhere.
         let tail = read.tail.clone().filter(|_| !(quarantined || newest && self.in_use));
-        for flaw in read.flaws.iter().cloned().chain(tail).chain(misnamed(&path, stem, kind, &read)) {
+        for flaw in read.flaws.iter().cloned().chain(misnamed(&path, stem, kind, &read)) {
             self.problem(&camera, kind, &path, flaw);
         }
         let (start_us, previous) = read.info.map_or((stem.0, None), |info| (info.start_us, info.previous));
-        Some(Seen { camera, path, stem, start_us, ends: read.ends, previous })
+        Some(Seen { camera, path, stem, start_us, ends: read.ends, previous, tail })
     }
 
     fn link(&self, link: &Link, seen: &HashMap<String, Seen>, oldest: Stem) -> Option<Wrong> {
