@@ -4,8 +4,10 @@ mod analyze;
 mod camera;
 mod check;
 mod demo;
+mod reindex;
 mod serve;
 mod sim;
+mod verify;
 
 use std::{
     convert::Infallible,
@@ -55,6 +57,10 @@ enum Command {
     /// Thêm, nhập, liệt kê, gỡ camera / Add, import, list and remove cameras
     #[command(subcommand)]
     Camera(camera::CameraCommand),
+    /// Dựng lại chỉ mục ghi hình từ các tệp / Build the recordings' index again from the files alone
+    Reindex(PlaceArgs),
+    /// Kiểm tra mọi tệp đã ghi có còn nguyên vẹn / Every recorded file: is it what was recorded?
+    Verify(verify::VerifyArgs),
     /// The child process; started by `serve`, not by people
     #[command(hide = true)]
     Vision,
@@ -112,6 +118,8 @@ pub fn run() -> ExitCode {
         Command::Analyze(args) => analyze::run(&args),
         Command::Check(args) => in_runtime(check::run(args)),
         Command::Camera(command) => in_runtime(camera::run(command)),
+        Command::Reindex(args) => in_runtime(reindex::run(args)),
+        Command::Verify(args) => verify::run(&args),
         Command::Vision => Ok(ExitCode::FAILURE),
     };
     outcome.unwrap_or_else(|error| {

@@ -1,14 +1,14 @@
 //! The one thread that writes into a store folder.
 //!
-//! Fragments are appended with one write each; once a second everything is flushed, and only what has reached the disk is
-//! told to the index. When the disk refuses, the segment is closed at its last whole fragment, the loss becomes a gap, and
-//! a new file is tried at the next key frame.
+//! Fragments are appended with one write each; about once a second everything is flushed, and only what has reached the
+//! disk is told to the index. When the disk refuses a write, the segment is closed at its last whole fragment, the loss
+//! becomes a gap, and a new file is tried at the next key frame. When the disk cannot flush, each file is asked once for
+//! itself; one that was hit is set aside and never written again, and what it should have held is written into a new
+//! file from memory. A failed flush is never tried again: the system would say yes and have forgotten the bytes.
 
 use std::{
     collections::HashMap,
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
-    path::Path,
+    io,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError},
@@ -20,28 +20,24 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc::UnboundedSender};
 
 use super::{
     RecordedStream,
-    fmp4::{self, Hash, Info},
-    folder::{Folder, segment_path},
+    chain::{self, Link},
+    file::{Held, Open},
+    folder::Folder,
     index::Note,
     lost::Lost,
     segmenter::Fragment,
 };
 use crate::{
-    domain::{
-        ids::{SegmentId, StreamId},
-        packet::StreamParams,
-        segment::{FragmentEntry, GapCause, Segment},
-    },
+    domain::{ids::StreamId, segment::GapCause},
     runtime::{clock::Clock, counters::Counters, throttle::Throttle},
     store::Gap,
 };
 
-/// How often what was written is flushed, microseconds.
-const SYNC_US: i64 = 1_000_000;
+/// How often what was written is flushed, microseconds. At risk on a loss of power are a fragment of a second that is
+/// not complete and what came since the last flush: with this, two seconds.
+const SYNC_US: i64 = 800_000;
 /// Up to so many files are flushed one by one; flushing the whole file system would wait for strangers' files too.
 const FILES_ONE_BY_ONE: usize = 8;
-/// How many names are tried for a file.
-const NAMES_TRIED: u32 = 10;
 
 /// What the thread is asked to do.
 #[derive(Debug)]
@@ -56,28 +52,11 @@ pub(super) enum Job {
     Stop,
 }
 
-/// A file being written.
-struct Open {
-    local: u64,
-    file: File,
-    path: String,
-    /// What all of its fragments share.
-    session: u32,
-    params: Arc<StreamParams>,
-    /// Session tick at which the segment starts.
-    base_90k: i64,
-    sequence: u32,
-    hash: Hash,
-    size_bytes: u64,
-    end_us: i64,
-    /// Its directory entry may not be on disk yet.
-    fresh: bool,
-    unsynced: Vec<FragmentEntry>,
-}
-
 /// The thread's state.
 pub(super) struct Writer {
     folder: Folder,
+    /// Names this run in every file.
+    run: String,
     notes: UnboundedSender<Note>,
     clock: Clock,
     counters: Arc<Counters>,
@@ -85,6 +64,8 @@ pub(super) struct Writer {
     open: HashMap<StreamId, Open>,
     /// Finished files whose last fragments are not flushed yet.
     closing: Vec<Open>,
+    /// The last finished file of each stream; `None` for a stream's first.
+    last: HashMap<StreamId, Option<Link>>,
     /// What the disk refused, per stream, until it takes again.
     lost: HashMap<StreamId, Lost>,
     next_local: u64,
@@ -92,15 +73,23 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(folder: Folder, notes: UnboundedSender<Note>, clock: Clock, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(
+        folder: Folder,
+        run: String,
+        notes: UnboundedSender<Note>,
+        clock: Clock,
+        counters: Arc<Counters>,
+    ) -> Self {
         Self {
             folder,
+            run,
             notes,
             clock,
             counters,
             throttle: Throttle::default(),
             open: HashMap::new(),
             closing: Vec::new(),
+            last: HashMap::new(),
             lost: HashMap::new(),
             next_local: 1,
             buffer: Vec::new(),
@@ -114,11 +103,10 @@ impl Writer {
             let left_us = SYNC_US - self.clock.boot().since(synced).clamp(0, SYNC_US);
             match jobs.recv_timeout(Duration::from_micros(u64::try_from(left_us).unwrap_or(0))) {
                 Ok(Job::Append { stream, fragment, room }) => {
-                    self.append(&stream, &fragment);
-                    drop(room);
+                    self.append(&stream, Held { fragment, _room: room, again: false });
                 }
                 Ok(Job::Close(stream)) => {
-                    self.closing.extend(self.open.remove(&stream));
+                    self.close(stream);
                     self.told_lost(stream);
                 }
                 Ok(Job::Gap(gap)) => self.note(Note::Gap(gap)),
@@ -130,7 +118,11 @@ impl Writer {
                 synced = self.clock.boot();
             }
         }
-        self.closing.extend(self.open.drain().map(|(_, open)| open));
+        for stream in self.open.keys().copied().collect::<Vec<_>>() {
+            self.close(stream);
+        }
+        self.sync();
+        // What a failed flush sent into new files.
         self.sync();
         for stream in self.lost.keys().copied().collect::<Vec<_>>() {
             self.told_lost(stream);
@@ -146,12 +138,25 @@ impl Writer {
         let _ = self.notes.send(note);
     }
 
-    fn append(&mut self, stream: &RecordedStream, fragment: &Fragment) {
+    fn close(&mut self, stream: StreamId) {
+        if let Some(open) = self.open.remove(&stream) {
+            self.finish(open);
+        }
+    }
+
+    fn finish(&mut self, open: Open) {
+        if open.is_empty() {
+            return open.discard(self.folder.root());
+        }
+        self.last.insert(open.stream.stream, Some(open.link()));
+        self.closing.push(open);
+    }
+
+    fn append(&mut self, stream: &Arc<RecordedStream>, held: Held) {
+        let fragment = &held.fragment;
         // The fragment that should have opened a file may have been shed: its followers do not belong into the old one.
-        let (params, session) = (&fragment.params, session_of(fragment));
-        if self.open.get(&stream.stream).is_some_and(|o| fragment.opens || o.session != session || o.params != *params)
-        {
-            self.closing.extend(self.open.remove(&stream.stream));
+        if fragment.opens || self.open.get(&stream.stream).is_some_and(|open| !open.fits(fragment)) {
+            self.close(stream.stream);
         }
         let open = match self.open.remove(&stream.stream) {
             Some(open) => Ok(open),
@@ -159,108 +164,48 @@ impl Writer {
             None if !fragment.opens && !fragment.key => {
                 return self.refused(stream, fragment, &io::Error::other("waiting for a key frame"));
             }
-            None => self.open_file(stream, fragment),
+            None => {
+                let before = self.before(stream);
+                self.create(stream, fragment, before)
+            }
         };
-        match open.map(|open| self.write(open, fragment)) {
-            Ok((open, Ok(()))) => {
+        let mut open = match open {
+            Ok(open) => open,
+            Err(error) => return self.refused(stream, fragment, &error),
+        };
+        let samples = fragment.samples.len() as u64;
+        match open.write(held, &mut self.buffer) {
+            Ok(bytes) => {
                 self.told_lost(stream.stream);
-                self.counters.packets_recorded.add(fragment.samples.len() as u64);
+                self.counters.bytes_written.add(bytes);
+                self.counters.packets_recorded.add(samples);
                 self.counters.fragments.add(1);
                 self.open.insert(stream.stream, open);
             }
-            Ok((open, Err(error))) => {
-                self.closing.push(open);
-                self.refused(stream, fragment, &error);
+            Err((held, error)) => {
+                self.finish(open);
+                self.refused(stream, &held.fragment, &error);
             }
-            Err(error) => self.refused(stream, fragment, &error),
         }
     }
 
-    fn open_file(&mut self, stream: &RecordedStream, fragment: &Fragment) -> io::Result<Open> {
-        let (params, start_us) = (&fragment.params, fragment.start.us());
-        let params_sha256 = fmp4::params_sha256(params);
-        let info = Info {
-            site: self.folder.site().to_owned(),
-            camera: stream.camera,
-            camera_code: stream.camera_code.clone(),
-            stream: stream.stream,
-            kind: stream.kind,
-            start_us,
-            params_sha256: params_sha256.clone(),
-        };
-        let init = fmp4::init(params, &info).map_err(io::Error::other)?;
-        let (path, mut file) = create(self.folder.root(), stream, start_us)?;
-        if let Err(error) = file.write_all(&init) {
-            // An empty file holds no recording.
-            let _ = fs::remove_file(self.folder.root().join(&path));
-            return Err(error);
-        }
-        self.counters.bytes_written.add(init.len() as u64);
-        let local = self.next_local;
+    /// The stream's file before; looked up in the folder for the first of this run.
+    fn before(&mut self, stream: &RecordedStream) -> Option<Link> {
+        let root = self.folder.root();
+        let found = || chain::last_link(root, stream.camera, stream.kind);
+        self.last.entry(stream.stream).or_insert_with(found).clone()
+    }
+
+    fn create(&mut self, stream: &Arc<RecordedStream>, fragment: &Fragment, before: Option<Link>) -> io::Result<Open> {
+        let (open, bytes) = Open::create(&self.folder, &self.run, stream, fragment, before, self.next_local)?;
         self.next_local += 1;
-        let segment = Segment {
-            id: SegmentId(0),
-            stream: stream.stream,
-            path: path.clone(),
-            start_us,
-            end_us: start_us,
-            open: true,
-            init_bytes: u32::try_from(init.len()).map_err(io::Error::other)?,
-            size_bytes: init.len() as u64,
-            codec: params.codec,
-            rfc6381: params.rfc6381.clone(),
-            width: params.width,
-            height: params.height,
-            params_sha256,
-            fragments: Vec::new(),
-        };
-        self.note(Note::Open { local, segment: Box::new(segment) });
-        Ok(Open {
-            local,
-            file,
-            path,
-            session: session_of(fragment),
-            params: fragment.params.clone(),
-            base_90k: fragment.start_90k,
-            sequence: 1,
-            hash: fmp4::chain_start(&init),
-            size_bytes: init.len() as u64,
-            end_us: start_us,
-            fresh: true,
-            unsynced: Vec::new(),
-        })
-    }
-
-    fn write(&mut self, mut open: Open, fragment: &Fragment) -> (Open, io::Result<()>) {
-        self.buffer.clear();
-        let size_bytes = match fmp4::push_fragment(&mut self.buffer, fragment, open.base_90k, open.sequence) {
-            Ok(size) => size,
-            Err(error) => return (open, Err(io::Error::other(error))),
-        };
-        let hash = fmp4::chained(&open.hash, &self.buffer);
-        fmp4::push_hash(&mut self.buffer, &hash);
-        if let Err(error) = open.file.write_all(&self.buffer) {
-            // The file ends at its last whole fragment again; if not, its table does.
-            let _ = open.file.set_len(open.size_bytes);
-            return (open, Err(error));
-        }
-        open.unsynced.push(FragmentEntry {
-            offset: open.size_bytes,
-            size_bytes,
-            start_90k: u64::try_from(fragment.start_90k.saturating_sub(open.base_90k)).unwrap_or(0),
-            duration_90k: fragment.duration_90k,
-            key: fragment.key,
-        });
-        open.size_bytes += self.buffer.len() as u64;
-        open.sequence = open.sequence.wrapping_add(1);
-        open.hash = hash;
-        open.end_us = fragment.end.us();
-        self.counters.bytes_written.add(self.buffer.len() as u64);
-        (open, Ok(()))
+        self.counters.bytes_written.add(bytes);
+        Ok(open)
     }
 
     fn refused(&mut self, stream: &RecordedStream, fragment: &Fragment, error: &io::Error) {
         self.counters.packets_lost.add(fragment.samples.len() as u64);
+        self.counters.disk_refusals.add(1);
         if let Some(times) = self.throttle.say(1, self.clock.boot()) {
             tracing::error!(camera = %stream.camera, kind = stream.kind.name(), times, %error, "the disk refused a fragment");
         }
@@ -276,65 +221,85 @@ impl Writer {
 
     /// Flushes, then tells the index what is on disk.
     fn sync(&mut self) {
-        let closing = std::mem::take(&mut self.closing);
-        let dirty = || self.open.values().filter(|o| !o.unsynced.is_empty()).chain(&closing);
-        let result = if dirty().count() > FILES_ONE_BY_ONE {
-            self.folder.sync()
-        } else {
-            dirty().try_for_each(|open| flush(self.folder.root(), open))
-        };
-        if let Err(error) = result {
-            // What is on disk now is unknown. Unflushed fragments stay unindexed; if they are whole, the next start
-            // finds them. Everything goes on in new files.
-            tracing::error!(%error, "the disk could not flush the recordings; new files are begun");
-            self.open.clear();
+        let open = self.open.extract_if(|_, open| open.is_dirty()).map(|(_, open)| (open, false));
+        let mut dirty: Vec<_> = open.collect();
+        dirty.extend(std::mem::take(&mut self.closing).into_iter().map(|open| (open, true)));
+        if dirty.is_empty() {
             return;
         }
-        for open in self.open.values_mut().filter(|o| !o.unsynced.is_empty()) {
-            let _ = self.notes.send(open.progress(false));
-        }
-        for mut open in closing {
-            tracing::debug!(path = open.path, bytes = open.size_bytes, "segment finished");
-            self.note(open.progress(true));
-        }
-    }
-}
-
-impl Open {
-    fn progress(&mut self, closed: bool) -> Note {
-        self.fresh = false;
-        let added = std::mem::take(&mut self.unsynced);
-        Note::Progress { local: self.local, end_us: self.end_us, size_bytes: self.size_bytes, added, closed }
-    }
-}
-
-/// A fragment holds packets of one session.
-fn session_of(fragment: &Fragment) -> u32 {
-    fragment.samples.first().map_or(0, |s| s.packet.session)
-}
-
-fn flush(root: &Path, open: &Open) -> io::Result<()> {
-    open.file.sync_data()?;
-    if open.fresh {
-        for folder in Path::new(&open.path).ancestors().skip(1) {
-            File::open(root.join(folder))?.sync_all()?;
+        let results = self.flush(&dirty);
+        for ((mut open, closed), result) in dirty.into_iter().zip(results) {
+            if let Err(error) = result {
+                self.set_aside(open, closed, &error);
+                continue;
+            }
+            for note in open.flushed(closed) {
+                self.note(note);
+            }
+            if closed {
+                tracing::debug!(path = open.path(), "segment finished");
+            } else {
+                self.open.insert(open.stream.stream, open);
+            }
         }
     }
-    Ok(())
-}
 
-fn create(root: &Path, stream: &RecordedStream, start_us: i64) -> io::Result<(String, File)> {
-    let mut attempt = 0;
-    loop {
-        let path = segment_path(stream, start_us, attempt);
-        let full = root.join(&path);
-        if let Some(parent) = full.parent() {
-            fs::create_dir_all(parent)?;
+    /// One answer a file.
+    fn flush(&self, dirty: &[(Open, bool)]) -> Vec<io::Result<()>> {
+        if self.folder.is_never_flushed() {
+            return dirty.iter().map(|_| Ok(())).collect();
         }
-        match OpenOptions::new().append(true).create_new(true).open(&full) {
-            Ok(file) => return Ok((path, file)),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && attempt < NAMES_TRIED => attempt += 1,
-            Err(e) => return Err(e),
+        if dirty.len() > FILES_ONE_BY_ONE {
+            let Err(error) = self.folder.sync() else { return dirty.iter().map(|_| Ok(())).collect() };
+            self.counters.flush_failures.add(1);
+            tracing::error!(%error, files = dirty.len(), "the disk could not flush; each open file is asked once");
+        }
+        dirty.iter().map(|(open, _)| open.flush(self.folder.root())).collect()
+    }
+
+    /// Sets a file aside that could not be flushed; what is still in memory goes into a new one.
+    fn set_aside(&mut self, open: Open, closed: bool, error: &io::Error) {
+        self.counters.files_quarantined.add(1);
+        let stream = open.stream.clone();
+        let (note, link, held) = open.quarantine(self.folder.root());
+        tracing::error!(
+            camera = %stream.camera, path = link.path, fragments = held.len(), %error,
+            "the disk could not flush this file; it is set aside and a new one is begun; check the disk"
+        );
+        if let Some(note) = note {
+            self.note(note);
+        }
+        let mut fresh: Option<Open> = None;
+        for held in held {
+            if held.again {
+                self.refused(&stream, &held.fragment, error);
+                continue;
+            }
+            // In place of a key frame: the file set aside has the group's beginning.
+            let open = match fresh.take() {
+                Some(open) => Ok(open),
+                None => self.create(&stream, &held.fragment, Some(link.clone())),
+            };
+            match open {
+                Err(error) => self.refused(&stream, &held.fragment, &error),
+                Ok(mut open) => match open.write(Held { again: true, ..held }, &mut self.buffer) {
+                    Ok(bytes) => {
+                        self.counters.bytes_written.add(bytes);
+                        fresh = Some(open);
+                    }
+                    Err((held, error)) => {
+                        self.refused(&stream, &held.fragment, &error);
+                        if open.is_empty() { open.discard(self.folder.root()) } else { fresh = Some(open) }
+                    }
+                },
+            }
+        }
+        match fresh {
+            // The stream has gone on in another file already.
+            Some(fresh) if closed => self.closing.push(fresh),
+            Some(fresh) => drop(self.open.insert(stream.stream, fresh)),
+            None if !closed => drop(self.last.insert(stream.stream, Some(link))),
+            None => {}
         }
     }
 }

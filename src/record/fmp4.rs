@@ -7,16 +7,13 @@ use mp4_atom::{
     Decode, Dinf, Dref, DrefEntry, Encode, FixedPoint, Ftyp, Hdlr, Matrix, Mdhd, Mdia, Mehd, Minf, Moof, Moov, Mvex,
     Mvhd, SegmentReference, Sidx, Stbl, Stco, Tkhd, Trak, Trex, Url, Vmhd,
 };
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::segmenter::Fragment;
-use crate::domain::{
-    camera::StreamKind,
-    ids::{CameraId, StreamId},
-    packet::StreamParams,
-    segment::FragmentEntry,
+use super::{
+    chain::{self, Hash, Info, SEAL_BYTES},
+    segmenter::Fragment,
 };
+use crate::domain::{packet::StreamParams, segment::FragmentEntry};
 
 /// Ticks a second of every scale in our files.
 const TIMESCALE: u32 = 90_000;
@@ -32,36 +29,8 @@ const TRUN_ENTRY: usize = 16;
 const FLAGS_KEY: u32 = 0x0200_0000;
 /// `sample_flags` of any other frame: depends on others, is no sync sample.
 const FLAGS_DELTA: u32 = 0x0101_0000;
-/// The type of the box that says what the file is.
-const INFO_BOX: [u8; 16] = *b"\x6f\x1c\x52\xd0\x9b\x3e\x4a\x4d\xa1vonglau";
-/// The type of the box behind each fragment.
-const HASH_BOX: [u8; 16] = *b"\x2a\x90\xe7\x14\xc6\x58\x47\x0b\x8fvonglah";
-/// Bytes of a hash box.
-pub const HASH_BOX_BYTES: usize = 8 + 16 + 32;
 /// The most bytes an `init` may have when one is read back.
 pub const INIT_BYTES_MAX: u32 = 1 << 20;
-
-/// SHA-256 of a fragment behind the hash of the one before.
-pub type Hash = [u8; 32];
-
-/// What a file says about itself, so that the index can be rebuilt from files alone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Info {
-    /// Which installation.
-    pub site: String,
-    /// Camera.
-    pub camera: CameraId,
-    /// Its code at that time.
-    pub camera_code: String,
-    /// Stream.
-    pub stream: StreamId,
-    /// Main or sub.
-    pub kind: StreamKind,
-    /// UTC microseconds of tick 0 of the file.
-    pub start_us: i64,
-    /// SHA-256 of the sample entry, hex.
-    pub params_sha256: String,
-}
 
 /// Why a file cannot be made or read.
 #[derive(Debug, thiserror::Error)]
@@ -86,18 +55,6 @@ pub fn hex(hash: &Hash) -> String {
     hash.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// The hash of `bytes` behind `previous`.
-#[must_use]
-pub fn chained(previous: &Hash, bytes: &[u8]) -> Hash {
-    Sha256::new().chain_update(previous).chain_update(bytes).finalize().into()
-}
-
-/// The hash a chain starts with: that of everything before the first fragment.
-#[must_use]
-pub fn chain_start(init: &[u8]) -> Hash {
-    Sha256::digest(init).into()
-}
-
 /// `ftyp`, `moov` and the box that says what the file is.
 ///
 /// # Errors
@@ -114,10 +71,7 @@ pub fn init(params: &StreamParams, info: &Info) -> Result<Vec<u8>, FormatError> 
     let count_at = find(&moov, &stsd)?.0 + 12;
     moov[count_at..count_at + 4].copy_from_slice(&1u32.to_be_bytes());
     out.extend_from_slice(&moov);
-    let text = serde_json::to_vec(info).map_err(|_| FormatError::Shape("the info box cannot be written"))?;
-    push_box_head(&mut out, 24 + text.len(), b"uuid");
-    out.extend_from_slice(&INFO_BOX);
-    out.extend_from_slice(&text);
+    chain::push_info(&mut out, info).map_err(|_| FormatError::Shape("the info box cannot be written"))?;
     Ok(out)
 }
 
@@ -182,7 +136,7 @@ pub fn push_fragment(out: &mut Vec<u8>, fragment: &Fragment, base_90k: i64, sequ
     let samples = &fragment.samples;
     let moof = MOOF_HEAD + TRUN_ENTRY * samples.len();
     let total = u32::try_from(moof + 8 + fragment.size_bytes()).map_err(|_| TOO_LARGE)?;
-    out.reserve(moof + 8 + fragment.size_bytes() + HASH_BOX_BYTES);
+    out.reserve(moof + 8 + fragment.size_bytes() + SEAL_BYTES);
     let decode_time = u64::try_from(fragment.start_90k.saturating_sub(base_90k)).unwrap_or(0);
     let mut word = |value: u32| out.extend_from_slice(&value.to_be_bytes());
     let size = |bytes: usize| u32::try_from(bytes).map_err(|_| TOO_LARGE);
@@ -217,32 +171,6 @@ pub fn push_fragment(out: &mut Vec<u8>, fragment: &Fragment, base_90k: i64, sequ
     }
     debug_assert_eq!(out.len() - start, total as usize);
     Ok(total)
-}
-
-/// Appends the box behind a fragment.
-pub fn push_hash(out: &mut Vec<u8>, hash: &Hash) {
-    push_box_head(out, HASH_BOX_BYTES, b"uuid");
-    out.extend_from_slice(&HASH_BOX);
-    out.extend_from_slice(hash);
-}
-
-/// The hash in a hash box, or `None` when it is none.
-#[must_use]
-pub fn read_hash(bytes: &[u8]) -> Option<Hash> {
-    let rest = bytes.get(..HASH_BOX_BYTES)?;
-    let head: &[u8] = &[&(56u32.to_be_bytes())[..], b"uuid", &HASH_BOX].concat();
-    rest.strip_prefix(head)?.try_into().ok()
-}
-
-/// What the file with this `init` says about itself.
-#[must_use]
-pub fn read_info(init: &[u8]) -> Option<Info> {
-    boxes(init).find_map(|(kind, body)| {
-        if kind != *b"uuid" {
-            return None;
-        }
-        serde_json::from_slice(body.strip_prefix(&INFO_BOX)?).ok()
-    })
 }
 
 /// The row of the table for a `moof` of ours that stands at `offset` and has `size_bytes` with its `mdat`.
@@ -325,7 +253,8 @@ pub fn box_head(bytes: &[u8]) -> Option<(usize, [u8; 4])> {
     (size >= 8).then_some((size, kind))
 }
 
-fn push_box_head(out: &mut Vec<u8>, size: usize, kind: &[u8; 4]) {
+/// Appends a box's head; `size` counts it.
+pub fn push_box_head(out: &mut Vec<u8>, size: usize, kind: &[u8; 4]) {
     // Callers have bounded the size.
     out.extend_from_slice(&u32::try_from(size).unwrap_or(u32::MAX).to_be_bytes());
     out.extend_from_slice(kind);
@@ -378,26 +307,14 @@ mod tests {
     use super::*;
     use crate::record::{
         segmenter::Segmenter,
-        testing::{Picture, START_US, packets, params, stream},
+        testing::{Picture, info, packets, params, stream},
     };
-
-    fn info() -> Info {
-        Info {
-            site: "b3b0".into(),
-            camera: CameraId(7),
-            camera_code: "C07".into(),
-            stream: StreamId(70),
-            kind: StreamKind::Main,
-            start_us: START_US,
-            params_sha256: params_sha256(&params()),
-        }
-    }
 
     #[test]
     fn the_sample_entry_is_in_the_file_byte_for_byte_and_the_file_says_what_it_is() {
         let init = init(&params(), &info()).unwrap();
         assert!(init.windows(params().sample_entry.len()).any(|w| w == &params().sample_entry[..]));
-        assert_eq!(read_info(&init), Some(info()));
+        assert_eq!(chain::read_info(&init), Some(info()));
         let mut reader = &init[..];
         let Any::Ftyp(_) = Any::read_from(&mut reader).unwrap() else { panic!() };
         let Any::Moov(moov) = Any::read_from(&mut reader).unwrap() else { panic!() };
@@ -422,16 +339,6 @@ mod tests {
         // A clip of more than 65 535 groups refers to several at once.
         let long = clip_front(&init, &vec![row(true, 0); 70_000]).unwrap();
         assert!(long.len() > 12 * 35_000);
-    }
-
-    #[test]
-    fn a_hash_box_is_read_back_and_nothing_else_is() {
-        let mut out = Vec::new();
-        push_hash(&mut out, &[9; 32]);
-        assert_eq!((out.len(), read_hash(&out)), (HASH_BOX_BYTES, Some([9; 32])));
-        out[9] ^= 1;
-        assert_eq!(read_hash(&out), None);
-        assert_eq!(read_hash(&[]), None);
     }
 
     #[test]
@@ -491,7 +398,7 @@ mod tests {
 
         #[test]
         fn no_bytes_break_the_reading(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = read_info(&bytes);
+            let _ = chain::read_info(&bytes);
             let _ = read_entry(&bytes, 0, 0);
             let _ = clip_front(&bytes, &[]);
             boxes(&bytes).count();

@@ -13,8 +13,10 @@ use super::RecordedStream;
 use crate::domain::refusal::Refusal;
 
 const MARKER: &str = "vonglau-store.toml";
-const LOCK: &str = "vonglau-store.lock";
+pub(super) const LOCK: &str = "vonglau-store.lock";
 const TRIAL: &str = "vonglau-store.trial";
+/// Set in the environment by a test alone: nothing is ever flushed, so that the test sees what a loss of power costs then.
+const TEST_NEVER_FLUSH: &str = "VONGLAU_TEST_NEVER_FLUSH";
 /// The longest folded camera code in a path, characters.
 const CODE_CHARS_MAX: usize = 40;
 
@@ -30,6 +32,7 @@ pub struct Folder {
     root: PathBuf,
     site: String,
     dir: File,
+    never_flush: bool,
     /// Unlocked when it is closed.
     _lock: File,
 }
@@ -40,37 +43,15 @@ impl Folder {
     /// # Errors
     /// A [`Refusal`] when it cannot be written, belongs to another site or is in use.
     pub fn open(root: &Path, site: &str) -> Result<Self, Refusal> {
-        let unwritable = |error: io::Error| {
-            refuse(
-                root,
-                format!(
-                    "không ghi được vào thư mục lưu trữ ({error}); hãy kiểm tra đĩa và quyền ghi, hoặc chọn thư mục khác"
-                ),
-                format!(
-                    "the store folder cannot be written ({error}); check the disk and the permissions, or name another folder"
-                ),
-            )
-        };
+        let unwritable = |error: io::Error| unwritable(root, &error);
         fs::create_dir_all(root).map_err(unwritable)?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(root.join(LOCK));
-        let lock = lock.map_err(unwritable)?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
-            if error == rustix::io::Errno::WOULDBLOCK {
-                refuse(
-                    root,
-                    "thư mục lưu trữ đang được một tiến trình vonglau khác dùng; hãy dừng tiến trình đó hoặc chọn thư mục khác",
-                    "another vonglau process uses this store folder; stop that one or name another folder",
-                )
-            } else {
-                unwritable(error.into())
-            }
-        })?;
+        let lock = lock(root, &root.join(LOCK))?;
         let trial = root.join(TRIAL);
         File::create(&trial).and_then(|mut f| f.write_all(b"trial\n")).map_err(unwritable)?;
         fs::remove_file(&trial).map_err(unwritable)?;
         check_marker(root, site, unwritable)?;
         let dir = File::open(root).map_err(unwritable)?;
-        Ok(Self { root: root.to_owned(), site: site.to_owned(), dir, _lock: lock })
+        Ok(Self { root: root.to_owned(), site: site.to_owned(), dir, never_flush: never_flush(), _lock: lock })
     }
     /// The folder itself.
     #[must_use]
@@ -82,6 +63,11 @@ impl Folder {
     pub fn site(&self) -> &str {
         &self.site
     }
+    /// Whether a test has switched flushing off.
+    #[must_use]
+    pub fn is_never_flushed(&self) -> bool {
+        self.never_flush
+    }
     /// Waits until everything written to the folder's file system is on disk.
     ///
     /// # Errors
@@ -89,6 +75,57 @@ impl Folder {
     pub fn sync(&self) -> io::Result<()> {
         Ok(rustix::fs::syncfs(&self.dir)?)
     }
+}
+
+fn unwritable(root: &Path, error: &io::Error) -> Refusal {
+    refuse(
+        root,
+        format!("không ghi được vào thư mục lưu trữ ({error}); hãy kiểm tra đĩa và quyền ghi, hoặc chọn thư mục khác"),
+        format!(
+            "the store folder cannot be written ({error}); check the disk and the permissions, or name another folder"
+        ),
+    )
+}
+
+/// Takes the folder until the file is closed.
+pub(super) fn lock(root: &Path, path: &Path) -> Result<File, Refusal> {
+    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path);
+    let lock = lock.map_err(|error| unwritable(root, &error))?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
+        if error == rustix::io::Errno::WOULDBLOCK {
+            refuse(
+                root,
+                "thư mục lưu trữ đang được một tiến trình vonglau khác dùng; hãy dừng tiến trình đó hoặc chọn thư mục khác",
+                "another vonglau process uses this store folder; stop that one or name another folder",
+            )
+        } else {
+            unwritable(root, &error.into())
+        }
+    })?;
+    Ok(lock)
+}
+
+/// Whose a store folder is, by its marker.
+///
+/// # Errors
+/// A [`Refusal`] when it is no store folder.
+pub(super) fn site_of(root: &Path) -> Result<String, Refusal> {
+    let text = fs::read_to_string(root.join(MARKER)).ok();
+    text.and_then(|text| toml::from_str::<Marker>(&text).ok()).map(|marker| marker.site).ok_or_else(|| {
+        refuse(
+            root,
+            format!("đây không phải thư mục lưu trữ của Vọng Lâu (không đọc được {MARKER}); hãy chọn đúng thư mục"),
+            format!("this is no store folder of Vọng Lâu ({MARKER} cannot be read); name the right folder"),
+        )
+    })
+}
+
+fn never_flush() -> bool {
+    let never = std::env::var_os(TEST_NEVER_FLUSH).is_some();
+    if never {
+        tracing::error!("{TEST_NEVER_FLUSH} is set: a loss of power loses recordings; this is for a test only");
+    }
+    never
 }
 
 fn check_marker(root: &Path, site: &str, unwritable: impl Fn(io::Error) -> Refusal) -> Result<(), Refusal> {

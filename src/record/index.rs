@@ -2,16 +2,18 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{Mutex, mpsc::UnboundedReceiver};
 
 use crate::{
     domain::{
         ids::SegmentId,
         segment::{FragmentEntry, Segment},
     },
+    runtime::{counters::Counters, tasks::ShortTasks},
     store::{Gap, SegmentProgress, Store, StoreError},
 };
 
@@ -20,8 +22,8 @@ use crate::{
 pub(super) enum Note {
     /// A file was made; `local` is its number within this run.
     Open { local: u64, segment: Box<Segment> },
-    /// Fragments reached the disk.
-    Progress { local: u64, end_us: i64, size_bytes: u64, added: Vec<FragmentEntry>, closed: bool },
+    /// Fragments reached the disk; `path` when the file was set aside under another name.
+    Progress { local: u64, end_us: i64, size_bytes: u64, added: Vec<FragmentEntry>, closed: bool, path: Option<String> },
     /// Something was not recorded.
     Gap(Gap),
 }
@@ -44,6 +46,7 @@ struct Waiting {
     size_bytes: u64,
     added: Vec<FragmentEntry>,
     closed: bool,
+    path: Option<String>,
 }
 
 /// Enters notes into the store, in order.
@@ -57,6 +60,9 @@ pub(super) struct Indexer {
     fragments: usize,
     /// Whether a batch was refused: then rows go in one by one, so that one bad row does not hold up the others.
     one_by_one: bool,
+    /// Panics to come.
+    #[cfg(test)]
+    panics: u32,
 }
 
 impl Indexer {
@@ -70,11 +76,28 @@ impl Indexer {
             progress: BTreeMap::new(),
             fragments: 0,
             one_by_one: false,
+            #[cfg(test)]
+            panics: 0,
+        }
+    }
+
+    /// Works as [`Indexer::run`] does, also through panics: recording waits for nobody here.
+    pub(super) async fn supervised(self, counters: Arc<Counters>) {
+        let (indexer, work, mut wait) = (Arc::new(Mutex::new(self)), ShortTasks::default(), WAIT.0);
+        loop {
+            let mine = indexer.clone();
+            if work.run(async move { mine.lock().await.run().await }).await.is_ok() {
+                return;
+            }
+            counters.panics.add(1);
+            tracing::error!("entering recordings into the index panicked; it is begun again, recording goes on");
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(WAIT.1);
         }
     }
 
     /// Works until the writer has ended and everything is entered, or the store does not answer any more.
-    pub(super) async fn run(mut self) {
+    async fn run(&mut self) {
         let (mut wait, mut ended, mut tries_left) = (WAIT.0, false, TRIES_AT_END);
         loop {
             if self.is_empty() {
@@ -131,11 +154,12 @@ impl Indexer {
                     self.gaps.pop_front();
                 }
             }
-            Note::Progress { local, end_us, size_bytes, added, closed } => {
+            Note::Progress { local, end_us, size_bytes, added, closed, path } => {
                 self.fragments += added.len();
                 let waiting = self.progress.entry(local).or_default();
                 waiting.added.extend(added);
                 (waiting.end_us, waiting.size_bytes, waiting.closed) = (end_us, size_bytes, closed);
+                waiting.path = path.or(waiting.path.take());
                 while self.fragments > FRAGMENTS_MAX && self.progress.len() > 1 {
                     self.forget_oldest();
                 }
@@ -157,6 +181,11 @@ impl Indexer {
     }
 
     async fn enter(&mut self) -> Result<(), StoreError> {
+        #[cfg(test)]
+        if self.panics > 0 {
+            self.panics -= 1;
+            panic!("on purpose");
+        }
         while let Some((local, segment)) = self.opens.front() {
             match self.store.open_segment(segment).await {
                 Ok(id) => {
@@ -191,7 +220,7 @@ impl Indexer {
         let locals: Vec<u64> = self.progress.keys().copied().take(size).collect();
         let row = |local: &u64| {
             let (id, waiting) = (*self.ids.get(local)?, self.progress.get(local)?);
-            let Waiting { end_us, size_bytes, ref added, closed } = *waiting;
+            let Waiting { end_us, size_bytes, ref added, closed, .. } = *waiting;
             Some(SegmentProgress { id, end_us, size_bytes, added: added.clone(), closed })
         };
         let rows: Vec<_> = locals.iter().filter_map(row).collect();
@@ -207,6 +236,12 @@ impl Indexer {
             return Ok(());
         }
         for local in locals {
+            let moved = self.progress.get_mut(&local).and_then(|w| w.path.take());
+            if let (Some(path), Some(id)) = (moved, self.ids.get(&local))
+                && let Err(error) = self.store.move_segment(*id, &path).await
+            {
+                tracing::error!(path, %error, "the index has a file that was set aside under its old name");
+            }
             self.done(local, false);
         }
         Ok(())
@@ -219,5 +254,49 @@ impl Indexer {
                 self.ids.remove(&local);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{
+            camera::CameraDraft,
+            query::Actor,
+            time::{Span, WallTime},
+        },
+        record::testing::whole,
+    };
+
+    #[tokio::test]
+    async fn a_panic_while_entering_rows_loses_none_of_them() {
+        let store = Store::in_memory().await.unwrap();
+        let draft = CameraDraft { name: "A".into(), main_url: "rtsp://127.0.0.1/1".into(), ..CameraDraft::default() };
+        let actor = Actor { name: "test".into() };
+        let camera = store.add_camera(&actor, &draft.checked().unwrap(), WallTime(1)).await.unwrap();
+        let stream = store.camera(camera).await.unwrap().unwrap().streams[0].id;
+        let (tell, notes) = tokio::sync::mpsc::unbounded_channel();
+        let (_, whole) = whole();
+        let row = Segment { stream, fragments: Vec::new(), ..whole.clone() };
+        let progress = |n: usize, closed| Note::Progress {
+            local: 1,
+            end_us: whole.start_us + 1,
+            size_bytes: whole.size_bytes,
+            added: whole.fragments[n..=n].to_vec(),
+            closed,
+            path: None,
+        };
+        tell.send(Note::Open { local: 1, segment: Box::new(row) }).unwrap();
+        for n in 0..whole.fragments.len() {
+            tell.send(progress(n, n + 1 == whole.fragments.len())).unwrap();
+        }
+        drop(tell);
+        let counters = Arc::<Counters>::default();
+        let indexer = Indexer { panics: 2, ..Indexer::new(store.clone(), notes) };
+        indexer.supervised(counters.clone()).await;
+        assert_eq!(counters.panics.get(), 2);
+        let rows = store.segments_in(stream, Span { start_us: 0, end_us: i64::MAX }).await.unwrap();
+        assert_eq!((rows.len(), rows[0].open, &rows[0].fragments), (1, false, &whole.fragments));
     }
 }

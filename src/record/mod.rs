@@ -7,7 +7,8 @@
 //! use; never re-encodes, never reorders, never removes a file.
 //!
 //! One task a stream cuts packets into fragments ([`segmenter`], pure), one thread a folder writes them ([`disk`]), one task
-//! enters into the store what has been flushed ([`index`]).
+//! enters into the store what has been flushed ([`index`]), one enters files it does not know ([`reindex`]) and then reads
+//! everything again, slowly ([`scrub`]).
 
 use std::{
     collections::HashMap,
@@ -28,22 +29,29 @@ use crate::{
     runtime::{
         clock::Clock,
         counters::Counters,
+        stop::Stop,
         tasks::{ShortTasks, Tasks, thread},
     },
     store::Store,
 };
 
+mod chain;
 mod disk;
+mod file;
 mod fmp4;
 mod folder;
 mod index;
 mod lost;
 pub mod playback;
+mod reading;
 mod recover;
+pub mod reindex;
+pub mod scrub;
 mod segmenter;
 mod stream;
 #[cfg(test)]
 mod testing;
+pub mod verify;
 
 /// Packets of one stream that may wait to be cut: about ten seconds.
 const PACKETS_WAITING: usize = 256;
@@ -69,6 +77,34 @@ pub struct Recorder {
     /// One recording a stream at a time, in the order in which they were asked for.
     turns: Arc<Mutex<HashMap<StreamId, Arc<tokio::sync::Mutex<()>>>>>,
     done: Arc<tokio::sync::Mutex<Option<oneshot::Receiver<()>>>>,
+    care: Arc<Care>,
+}
+
+/// Enters files the index does not know, then reads old ones; a panic in there must stop no recording.
+async fn look_after(scrub: scrub::Scrub, site: String, run: String, stop: Stop) {
+    let (work, asked, counters) = (ShortTasks::default(), stop.clone(), scrub.counters.clone());
+    let looking = work.run(async move {
+        tokio::select! {
+            () = reindex::in_background(scrub.root.clone(), &scrub.store, &scrub.clock, &site, &run) => {}
+            () = stop.asked() => {}
+        }
+        scrub.run(stop).await;
+    });
+    if looking.await.is_err() {
+        counters.panics.add(1);
+        tracing::error!("looking after old recordings panicked; it is begun again at the next start");
+        asked.asked().await;
+    }
+}
+
+/// Looking after old files ends with the last recorder.
+#[derive(Debug)]
+struct Care(Stop);
+
+impl Drop for Care {
+    fn drop(&mut self) {
+        self.0.ask();
+    }
 }
 
 impl Recorder {
@@ -98,7 +134,10 @@ impl Recorder {
         let (jobs, work) = std::sync::mpsc::channel();
         let (tell_index, notes) = mpsc::unbounded_channel();
         let (tell_done, done) = oneshot::channel();
-        let writer = disk::Writer::new(ours, tell_index, clock.clone(), counters.clone());
+        let anchor = clock.anchor();
+        let run = format!("{}-{}", anchor.boot_id, anchor.boot.us());
+        let root = ours.root().to_owned();
+        let writer = disk::Writer::new(ours, run.clone(), tell_index, clock.clone(), counters.clone());
         thread("record-writer", move || writer.run(&work)).map_err(|error| {
             Refusal::new(
                 folder.display().to_string(),
@@ -106,13 +145,19 @@ impl Recorder {
                 format!("no thread for writing ({error}); restart the machine"),
             )
         })?;
-        let indexer = index::Indexer::new(store, notes);
+        let (index, pace) = (store.clone(), scrub::Pace::default());
+        let (indexer, counted) = (index::Indexer::new(store, notes), counters.clone());
         tasks.spawn("record-index", async move {
-            indexer.run().await;
+            indexer.supervised(counted).await;
             // Nobody may be waiting for the end.
             let _ = tell_done.send(());
         });
+        let care = Stop::new();
+        let (scrub, stop) =
+            (scrub::Scrub { root, store: index, clock: clock.clone(), counters: counters.clone(), pace }, care.clone());
+        tasks.spawn("record-care", look_after(scrub, site, run, stop));
         Ok(Self {
+            care: Arc::new(Care(care)),
             shared: Arc::new(Shared::new(jobs, clock, counters)),
             streams: ShortTasks::default(),
             turns: Arc::default(),
@@ -134,6 +179,7 @@ impl Recorder {
     }
     /// Waits until everything received is on disk and in the index; all senders must have been dropped.
     pub async fn finish(self) {
+        self.care.0.ask();
         self.streams.drain().await;
         // The writer is gone already when somebody else has finished it.
         let _ = self.shared.jobs.send(disk::Job::Stop);

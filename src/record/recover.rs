@@ -6,17 +6,17 @@ use std::{
     fs::{File, OpenOptions},
     io,
     os::unix::fs::FileExt,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use tokio::sync::oneshot;
 
-use super::fmp4::{self, HASH_BOX_BYTES, Hash};
+use super::{
+    chain::{self, Hash, QUARANTINE, SEAL_BYTES, Seal},
+    fmp4,
+};
 use crate::{
-    domain::{
-        packet::ticks_to_us,
-        segment::{FragmentEntry, Segment},
-    },
+    domain::segment::{FragmentEntry, Segment},
     runtime::tasks,
     store::{SegmentProgress, Store, StoreError},
 };
@@ -31,7 +31,9 @@ const BATCH: usize = 100;
 pub struct Tail {
     /// Whole fragments.
     pub added: Vec<FragmentEntry>,
-    /// Bytes of the file behind the last whole fragment's hash.
+    /// When the last whole fragment ends, UTC microseconds.
+    pub end_us: Option<i64>,
+    /// Bytes of the file up to the last whole fragment's seal.
     pub good_bytes: u64,
     /// Bytes behind that were cut off.
     pub torn_bytes: u64,
@@ -47,7 +49,13 @@ pub async fn mend(store: &Store, folder: &Path) -> Result<usize, StoreError> {
         return Ok(0);
     }
     let (count, root) = (open.len(), folder.to_owned());
-    let mended = off_thread(move || open.into_iter().map(|s| mended(&root, &s)).collect::<Vec<_>>()).await;
+    let mended = off_thread(move || open.into_iter().map(|s| found(&root, s)).collect::<Vec<_>>()).await;
+    for (progress, path) in &mended {
+        if let Some(path) = path {
+            store.move_segment(progress.id, path).await?;
+        }
+    }
+    let mended: Vec<_> = mended.into_iter().map(|(progress, _)| progress).collect();
     for batch in mended.chunks(BATCH) {
         store.progress_segments(batch).await?;
     }
@@ -55,8 +63,21 @@ pub async fn mend(store: &Store, folder: &Path) -> Result<usize, StoreError> {
     Ok(count)
 }
 
+/// What is to be entered for an open segment, and its path when that is another than the index has.
+fn found(root: &Path, segment: Segment) -> (SegmentProgress, Option<String>) {
+    let path = root.join(&segment.path);
+    let aside = format!("{}{QUARANTINE}", segment.path);
+    if path.exists() || !root.join(&aside).exists() {
+        return (mended(&path, &segment), None);
+    }
+    // Set aside because the disk could not flush it, and ended before the index heard of it: only what was flushed
+    // before counts, the rest was written again into the next file.
+    let Segment { id, end_us, size_bytes, .. } = segment;
+    (SegmentProgress { id, end_us, size_bytes, added: Vec::new(), closed: true }, Some(aside))
+}
+
 /// Reading may take a while; the runtime's threads are not made to wait.
-async fn off_thread<T: Send + Default + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) async fn off_thread<T: Send + Default + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (tell, told) = oneshot::channel();
     let started = tasks::thread("record-recover", move || {
         // Nobody waits any more when the process ends.
@@ -71,11 +92,10 @@ async fn off_thread<T: Send + Default + 'static>(work: impl FnOnce() -> T + Send
     }
 }
 
-fn mended(folder: &Path, segment: &Segment) -> SegmentProgress {
-    let path: PathBuf = folder.join(&segment.path);
+fn mended(path: &Path, segment: &Segment) -> SegmentProgress {
     // Only what is on disk may stand in the index; what a killed process wrote may not be yet.
-    let flushed = |tail: Tail| File::open(&path)?.sync_all().map(|()| tail);
-    let tail = match mend_file(&path, segment).and_then(flushed) {
+    let flushed = |tail: Tail| File::open(path)?.sync_all().map(|()| tail);
+    let tail = match mend_file(path, segment).and_then(flushed) {
         Ok(tail) => tail,
         Err(error) => {
             tracing::error!(path = %path.display(), %error, "a segment left open cannot be read; closed as the index has it");
@@ -85,20 +105,13 @@ fn mended(folder: &Path, segment: &Segment) -> SegmentProgress {
     if tail.torn_bytes > 0 {
         tracing::warn!(path = %path.display(), bytes = tail.torn_bytes, "cut off a fragment that was not whole");
     }
-    let end_us = tail.added.iter().chain(&segment.fragments).map(|f| end_us(segment, f)).max();
     SegmentProgress {
         id: segment.id,
-        end_us: end_us.unwrap_or(segment.end_us).max(segment.end_us),
+        end_us: tail.end_us.unwrap_or(segment.end_us).max(segment.end_us),
         size_bytes: tail.good_bytes,
         added: tail.added,
         closed: true,
     }
-}
-
-fn end_us(segment: &Segment, fragment: &FragmentEntry) -> i64 {
-    let end = fragment.start_90k.saturating_add(u64::from(fragment.duration_90k));
-    let end = i64::try_from(end).unwrap_or(i64::MAX).min(i64::MAX / 1000);
-    segment.start_us.saturating_add(ticks_to_us(end))
 }
 
 /// Reads a file on from what the index knows and cuts it behind the last whole fragment.
@@ -118,13 +131,14 @@ pub fn mend_file(path: &Path, segment: &Segment) -> io::Result<Tail> {
 
 fn read_tail(file: &File, len: u64, segment: &Segment) -> io::Result<Tail> {
     let (mut at, mut hash) = known_end(file, segment)?;
-    let mut added = Vec::new();
-    while let Some((entry, next)) = next_fragment(file, at, len, &hash)? {
-        added.push(entry);
-        at += u64::from(entry.size_bytes) + HASH_BOX_BYTES as u64;
-        hash = next;
+    let mut tail = Tail::default();
+    while let Some((entry, seal)) = next_fragment(file, at, len, &hash)? {
+        tail.added.push(entry);
+        tail.end_us = Some(seal.end_us);
+        at += u64::from(entry.size_bytes) + SEAL_BYTES as u64;
+        hash = seal.hash;
     }
-    Ok(Tail { added, good_bytes: at, torn_bytes: 0 })
+    Ok(Tail { good_bytes: at, ..tail })
 }
 
 /// Where the index's knowledge ends, and the hash up to there.
@@ -133,34 +147,39 @@ fn known_end(file: &File, segment: &Segment) -> io::Result<(u64, Hash)> {
     match segment.fragments.last() {
         Some(last) => {
             let at = last.offset + u64::from(last.size_bytes);
-            let bytes = read(file, at, HASH_BOX_BYTES)?;
-            Ok((at + HASH_BOX_BYTES as u64, fmp4::read_hash(&bytes).ok_or_else(short)?))
+            let bytes = read(file, at, SEAL_BYTES)?;
+            Ok((at + SEAL_BYTES as u64, chain::read_seal(&bytes).ok_or_else(short)?.hash))
         }
         None if segment.init_bytes <= fmp4::INIT_BYTES_MAX => {
             let init = read(file, 0, segment.init_bytes as usize)?;
-            let _ = fmp4::read_info(&init).ok_or_else(short)?;
-            Ok((u64::from(segment.init_bytes), fmp4::chain_start(&init)))
+            let _ = chain::read_info(&init).ok_or_else(short)?;
+            Ok((u64::from(segment.init_bytes), chain::chain_start(&init)))
         }
         None => Err(short()),
     }
 }
 
-fn next_fragment(file: &File, at: u64, len: u64, hash: &Hash) -> io::Result<Option<(FragmentEntry, Hash)>> {
-    let Some(moof) = head(file, at, len, b"moof")? else { return Ok(None) };
-    let Some(mdat) = head(file, at + moof, len, b"mdat")? else { return Ok(None) };
-    let size = moof + mdat;
-    if size > FRAGMENT_BYTES_MAX || at + size + HASH_BOX_BYTES as u64 > len {
-        return Ok(None);
-    }
-    let (Ok(bytes), Ok(moof)) = (usize::try_from(size), usize::try_from(moof)) else { return Ok(None) };
-    let read = read(file, at, bytes + HASH_BOX_BYTES)?;
-    let (fragment, behind) = read.split_at(bytes);
-    let next = fmp4::chained(hash, fragment);
-    if fmp4::read_hash(behind) != Some(next) {
+fn next_fragment(file: &File, at: u64, len: u64, hash: &Hash) -> io::Result<Option<(FragmentEntry, Seal)>> {
+    let Some((moof, size)) = fragment_size(file, at, len)? else { return Ok(None) };
+    let read = read(file, at, size + SEAL_BYTES)?;
+    let (fragment, behind) = read.split_at(size);
+    let Some(seal) = chain::read_seal(behind) else { return Ok(None) };
+    if seal.hash != chain::sealed(hash, fragment, seal.end_us) {
         return Ok(None);
     }
     let entry = u32::try_from(size).ok().and_then(|size| fmp4::read_entry(&fragment[..moof], at, size).ok());
-    Ok(entry.map(|entry| (entry, next)))
+    Ok(entry.map(|entry| (entry, seal)))
+}
+
+/// Bytes of `moof`, and of `moof` and `mdat` together, of the fragment at `at`, if one with room for its seal is there.
+pub(super) fn fragment_size(file: &File, at: u64, len: u64) -> io::Result<Option<(usize, usize)>> {
+    let Some(moof) = head(file, at, len, b"moof")? else { return Ok(None) };
+    let Some(mdat) = head(file, at.saturating_add(moof), len, b"mdat")? else { return Ok(None) };
+    let size = moof + mdat;
+    if size > FRAGMENT_BYTES_MAX || at + size + SEAL_BYTES as u64 > len {
+        return Ok(None);
+    }
+    Ok(usize::try_from(moof).ok().zip(usize::try_from(size).ok()))
 }
 
 /// Size of the box at `at` if it is a `kind`.
@@ -181,80 +200,14 @@ fn read(file: &File, at: u64, bytes: usize) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        domain::{
-            camera::StreamKind,
-            ids::{CameraId, SegmentId, StreamId},
-        },
-        record::{
-            fmp4::{Info, chain_start, chained, init, params_sha256, push_fragment, push_hash},
-            segmenter::Segmenter,
-            testing::{START_US, params, stream},
-        },
-    };
-
-    /// A whole file and its row.
-    fn whole() -> (Vec<u8>, Segment) {
-        let params = params();
-        let info = Info {
-            site: "s".into(),
-            camera: CameraId(7),
-            camera_code: "C07".into(),
-            stream: StreamId(70),
-            kind: StreamKind::Main,
-            start_us: START_US,
-            params_sha256: params_sha256(&params),
-        };
-        let mut file = init(&params, &info).unwrap();
-        let init_bytes = u32::try_from(file.len()).unwrap();
-        let mut hash = chain_start(&file);
-        let mut segmenter = Segmenter::default();
-        let mut all: Vec<_> = stream(10, 10, 35).into_iter().flat_map(|p| segmenter.push(p)).collect();
-        all.extend(segmenter.end());
-        let mut fragments = Vec::new();
-        for (n, fragment) in (1..).zip(&all) {
-            let at = file.len();
-            let size_bytes = push_fragment(&mut file, fragment, all[0].start_90k, n).unwrap();
-            hash = chained(&hash, &file[at..]);
-            push_hash(&mut file, &hash);
-            fragments.push(FragmentEntry {
-                offset: at as u64,
-                size_bytes,
-                start_90k: u64::try_from(fragment.start_90k).unwrap(),
-                duration_90k: fragment.duration_90k,
-                key: fragment.key,
-            });
-        }
-        let segment = Segment {
-            id: SegmentId(1),
-            stream: StreamId(70),
-            path: "x.mp4".into(),
-            start_us: START_US,
-            end_us: START_US,
-            open: true,
-            init_bytes,
-            size_bytes: file.len() as u64,
-            codec: params.codec,
-            rfc6381: params.rfc6381.clone(),
-            width: 640,
-            height: 480,
-            params_sha256: params_sha256(&params),
-            fragments,
-        };
-        (file, segment)
-    }
-
-    /// In memory where there is such a place: thousands of truncated files are slow on a disk.
-    fn quick_dir() -> tempfile::TempDir {
-        tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
-    }
+    use crate::record::testing::{quick_dir, whole};
 
     #[test]
     fn a_file_cut_at_any_byte_is_recovered_to_its_last_whole_fragment() {
         let dir = quick_dir();
         let path = dir.path().join("x.mp4");
         let (file, segment) = whole();
-        let ends = |f: &FragmentEntry| f.offset + u64::from(f.size_bytes) + HASH_BOX_BYTES as u64;
+        let ends = |f: &FragmentEntry| f.offset + u64::from(f.size_bytes) + SEAL_BYTES as u64;
         for len in segment.init_bytes as usize..=file.len() {
             let good = segment.fragments.iter().filter(|f| ends(f) <= len as u64).count();
             for known in [0, good / 2, good] {

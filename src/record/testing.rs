@@ -2,10 +2,16 @@
 
 use std::sync::Arc;
 
+use super::{
+    chain::{Info, Seal, chain_start, push_seal, sealed},
+    fmp4::{init, params_sha256, push_fragment},
+    segmenter::Segmenter,
+};
 use crate::domain::{
     camera::StreamKind,
-    ids::{CameraId, StreamId},
+    ids::{CameraId, SegmentId, StreamId},
     packet::{Codec, Packet, StreamParams, ticks_to_us},
+    segment::{FragmentEntry, Segment},
     time::{BootTime, MediaTime},
 };
 
@@ -69,4 +75,72 @@ pub fn stream(fps: i64, gop: usize, count: usize) -> Vec<Packet> {
         size: 20 + n % 50,
     };
     packets(&(0..count).map(picture).collect::<Vec<_>>())
+}
+
+/// What a file of these streams says about itself.
+pub fn info() -> Info {
+    let params = params();
+    Info {
+        site: "b3b0".into(),
+        run: "1".into(),
+        camera: CameraId(7),
+        camera_code: "C07".into(),
+        stream: StreamId(70),
+        kind: StreamKind::Main,
+        start_us: START_US,
+        codec: params.codec,
+        rfc6381: params.rfc6381.clone(),
+        width: params.width,
+        height: params.height,
+        params_sha256: params_sha256(&params),
+        previous: None,
+    }
+}
+
+/// A whole file and its row.
+pub fn whole() -> (Vec<u8>, Segment) {
+    let params = params();
+    let mut file = init(&params, &info()).unwrap();
+    let init_bytes = u32::try_from(file.len()).unwrap();
+    let mut hash = chain_start(&file);
+    let mut segmenter = Segmenter::default();
+    let mut all: Vec<_> = stream(10, 10, 35).into_iter().flat_map(|p| segmenter.push(p)).collect();
+    all.extend(segmenter.end());
+    let mut fragments = Vec::new();
+    for (n, fragment) in (1..).zip(&all) {
+        let at = file.len();
+        let size_bytes = push_fragment(&mut file, fragment, all[0].start_90k, n).unwrap();
+        let end_us = fragment.end.us();
+        hash = sealed(&hash, &file[at..], end_us);
+        push_seal(&mut file, &Seal { end_us, hash });
+        fragments.push(FragmentEntry {
+            offset: at as u64,
+            size_bytes,
+            start_90k: u64::try_from(fragment.start_90k).unwrap(),
+            duration_90k: fragment.duration_90k,
+            key: fragment.key,
+        });
+    }
+    let segment = Segment {
+        id: SegmentId(1),
+        stream: StreamId(70),
+        path: "x.mp4".into(),
+        start_us: START_US,
+        end_us: START_US,
+        open: true,
+        init_bytes,
+        size_bytes: file.len() as u64,
+        codec: params.codec,
+        rfc6381: params.rfc6381.clone(),
+        width: 640,
+        height: 480,
+        params_sha256: params_sha256(&params),
+        fragments,
+    };
+    (file, segment)
+}
+
+/// In memory where there is such a place: thousands of truncated files are slow on a disk.
+pub fn quick_dir() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }

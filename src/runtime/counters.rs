@@ -48,6 +48,14 @@ counters! {
     packets_before_key,
     /// Access units that could not be recorded; each such span is a gap.
     packets_lost,
+    /// Fragments the disk refused to take.
+    disk_refusals,
+    /// Times the disk could not flush what was written.
+    flush_failures,
+    /// Segment files set aside because the disk could not flush them.
+    files_quarantined,
+    /// Places in closed segment files that are not what was written there.
+    damages_found,
     /// RTP packets missing between those received.
     rtp_lost,
     /// Fragments on disk.

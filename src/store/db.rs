@@ -7,7 +7,7 @@ use sqlx::{
     sqlite::{Sqlite, SqlitePool},
 };
 
-use super::{Result, Store, StoreError};
+use super::{Result, Store, StoreError, sql::Sql};
 
 /// The engine at hand; cloning shares its connections.
 #[derive(Clone)]
@@ -56,6 +56,23 @@ impl Db {
 }
 
 impl Tx {
+    /// An insert that names its id, which PostgreSQL takes only when told so.
+    pub(super) fn with_id(&self, columns: &'static str, values: &'static str) -> Sql {
+        let mut sql = Sql::new(columns);
+        sql.push(match self {
+            Self::Sqlite(_) => " ",
+            Self::Postgres(_) => " overriding system value ",
+        });
+        sql.push(values);
+        sql
+    }
+    /// After such an insert: PostgreSQL goes on counting where it was; SQLite goes on behind the highest id.
+    pub(super) async fn raise_identity(&mut self, postgres: &'static str) -> Result<()> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(_) => self.rows::<(i64,)>(Sql::new(postgres)).await.map(drop),
+        }
+    }
     async fn commit(self) -> Result<()> {
         match self {
             Self::Sqlite(tx) => tx.commit().await?,

@@ -43,7 +43,7 @@ pub struct Gap {
 }
 
 #[derive(sqlx::FromRow)]
-struct SegmentRow {
+pub(super) struct SegmentRow {
     id: i64,
     stream: i64,
     path: String,
@@ -60,11 +60,11 @@ struct SegmentRow {
     fragments: Vec<u8>,
 }
 
-const SEGMENTS: &str = "select id, stream, path, start_us, end_us, open, init_bytes, size_bytes, codec, rfc6381, width, \
+pub(super) const SEGMENTS: &str = "select id, stream, path, start_us, end_us, open, init_bytes, size_bytes, codec, rfc6381, width, \
                         height, params_sha256, fragments from segment";
 
 impl SegmentRow {
-    fn segment(self) -> Result<Segment> {
+    pub(super) fn segment(self) -> Result<Segment> {
         let at = At { table: "segment", row: self.id };
         Ok(Segment {
             id: SegmentId(self.id),
@@ -278,7 +278,7 @@ async fn enter(tx: &mut Tx, progress: &SegmentProgress) -> Result<i64> {
     Ok(size.saturating_sub(size_before))
 }
 
-async fn add_to_total(tx: &mut Tx, segments: i64, bytes: i64) -> Result<()> {
+pub(super) async fn add_to_total(tx: &mut Tx, segments: i64, bytes: i64) -> Result<()> {
     let text = "update segment_total set segments = segments + $1, bytes = bytes + $2 where id = 1";
     tx.execute(Sql::new(text).bind(segments).bind(bytes)).await.map(drop)
 }

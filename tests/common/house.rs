@@ -23,8 +23,13 @@ impl Program {
         Self::start_in(args, &[])
     }
     pub fn start_in(args: &[&str], env: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vonglau"));
-        command.args(args).envs(env.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        Self::start_under(&[], args, env)
+    }
+    /// The same inside another program, such as `strace` with its options.
+    pub fn start_under(wrapper: &[&str], args: &[&str], env: &[(&str, &str)]) -> Self {
+        let words: Vec<&str> = wrapper.iter().copied().chain([env!("CARGO_BIN_EXE_vonglau")]).collect();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).args(args).envs(env.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let stdout = child.stdout.take().expect("its output is piped");
         Self { child, lines: BufReader::new(stdout).lines() }
@@ -99,10 +104,13 @@ pub struct House {
 
 impl House {
     pub fn start(data: &Path, more: &[&str]) -> Self {
+        Self::start_under(&[], data, more, &[])
+    }
+    pub fn start_under(wrapper: &[&str], data: &Path, more: &[&str], env: &[(&str, &str)]) -> Self {
         let data = data.display().to_string();
         let fixed = ["serve", "--data", &data, "--listen", "127.0.0.1:0", "--summary", "--until-stdin-ends"];
         let all: Vec<&str> = fixed.iter().chain(more).copied().collect();
-        let mut program = Program::start(&all);
+        let mut program = Program::start_under(wrapper, &all, env);
         let base = format!("http://{}", program.json()["listen"].as_str().expect("an address"));
         Self { program, base }
     }
