@@ -34,6 +34,10 @@ ids! {
     SegmentId,
     /// What a rule said matters.
     EventId,
+    /// A span that retention must not remove.
+    LockId,
+    /// An outage declared beforehand.
+    PlannedId,
     /// One object followed over time, unique within a site.
     TrackId,
 }

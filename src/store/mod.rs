@@ -15,6 +15,7 @@ mod cameras;
 mod changes;
 mod db;
 mod events;
+mod locks;
 mod open;
 mod packed;
 mod rules;
@@ -25,6 +26,7 @@ mod time;
 mod tracks;
 
 pub use changes::ChangeRow;
+pub use locks::{Lock, Planned, REASON_CHARS_MAX};
 pub use segments::{Gap, SegmentProgress};
 pub use shapes::{Shape, ShapeKind};
 pub use tracks::TrackRow;
