@@ -2,7 +2,9 @@
 
 pub mod backoff;
 pub mod cursor;
+pub mod gaps;
 pub mod motion;
 pub mod nms;
 pub mod rules;
+pub mod timeline;
 pub mod tracker;
