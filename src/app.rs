@@ -17,9 +17,9 @@ use tokio::{
 
 use crate::{
     config::Config,
-    domain::{refusal::Refusal, rule::Rule},
+    domain::{refusal::Refusal, rule::Rule, time::WallTime},
     events, http,
-    record::Recorder,
+    record::{Recorder, ledger::Ledger},
     runtime::{
         board::{Board, Change},
         clock::Clock,
@@ -40,6 +40,9 @@ const HEARTBEAT_EVERY: Duration = Duration::from_secs(5);
 const CONFIG_EVERY: Duration = Duration::from_secs(1);
 /// How long draining may take before what is left is ended.
 const DRAIN_MOST: Duration = Duration::from_secs(10);
+
+/// How a run ends that was asked to, for the evidence of the gap that follows.
+const STOPPED: &str = "stopped by a person or the service manager (a signal)";
 
 /// What a run did, printed by `serve --summary` and `demo`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -211,6 +214,9 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
 
     let recorder =
         Recorder::start(config.store.clone(), store.clone(), clock.clone(), Arc::clone(&counters), &mut core).await?;
+    // It looks at the last sign of life before there is one of this run, and at files after they are mended.
+    let ledger = Ledger::new(store.clone(), Arc::clone(&board), clock.clone()).await?;
+    core.spawn("gap-ledger", ledger.run(stop.clone()));
     let rules = watch::channel(Arc::new(store.rules().await?)).0;
     let seeing =
         Seeing { config: &config, clock: &clock, counters: &counters, board: &board, store: &store, stop: &stop };
@@ -282,7 +288,9 @@ impl Running {
                 () = self.fleet.session_ended() => self.follow(&mut last_change, true).await,
                 _ = heartbeat.tick() => {
                     let anchor = self.clock.anchor();
-                    let beat = self.store.heartbeat(&anchor.boot_id, self.clock.boot().us(), self.clock.wall()).await;
+                    // In media time, as the recordings are, so that a step of the wall clock is no absence.
+                    let now = WallTime(self.clock.media().us());
+                    let beat = self.store.heartbeat(&anchor.boot_id, self.clock.boot().us(), now).await;
                     if let Err(error) = beat {
                         tracing::error!(%error, "the heartbeat could not be written");
                     }
@@ -331,6 +339,7 @@ impl Running {
     async fn drain(self) -> anyhow::Result<Summary> {
         let Self {
             config,
+            clock,
             counters,
             store,
             recorder,
@@ -368,6 +377,12 @@ impl Running {
             () = stop.forced() => vec!["(forced to end)".to_owned()],
             () = tokio::time::sleep(DRAIN_MOST) => vec!["(draining took too long)".to_owned()],
         };
+        if panicked.is_empty() {
+            let (anchor, now) = (clock.anchor(), WallTime(clock.media().us()));
+            if let Err(error) = store.end_life(&anchor.boot_id, clock.boot().us(), now, STOPPED).await {
+                tracing::warn!(%error, "that it ended well could not be written");
+            }
+        }
         store.close().await;
         tracing::info!(data = %config.data.display(), "stopped");
         anyhow::ensure!(panicked.is_empty(), "did not end well: {}", panicked.join(", "));

@@ -34,6 +34,8 @@ ids! {
     SegmentId,
     /// What a rule said matters.
     EventId,
+    /// A span without recording.
+    GapId,
     /// A span that retention must not remove.
     LockId,
     /// An outage declared beforehand.

@@ -18,6 +18,8 @@ pub const SHORT_US: i64 = 2_000_000;
 pub enum Seen {
     /// Pictures come, or at least nothing is known to be wrong.
     Fine,
+    /// It is being set up: the trouble that follows, if one does, was there already; else it was our doing.
+    Starting(String),
     /// Something is wrong.
     Wrong(GapCause, String),
 }
@@ -81,15 +83,28 @@ pub fn explain(hole: Span, sights: &[Sight], excuses: &[Excuse]) -> Vec<Explaine
 fn troubles(hole: Span, sights: &[Sight]) -> Vec<(i64, GapCause, String)> {
     let first = sights.iter().rposition(|s| s.from_us <= hole.start_us).unwrap_or(0);
     let mut out: Vec<(i64, GapCause, String)> = Vec::new();
-    for sight in sights[first..].iter().take_while(|s| s.from_us < hole.end_us) {
-        let Seen::Wrong(cause, evidence) = &sight.seen else { continue };
+    let mut weak = false;
+    for sight in sights.iter().skip(first).take_while(|s| s.from_us < hole.end_us) {
+        let (cause, evidence) = match &sight.seen {
+            Seen::Fine => continue,
+            Seen::Starting(evidence) if out.is_empty() => {
+                weak = true;
+                (GapCause::Service, evidence)
+            }
+            Seen::Starting(_) => continue,
+            Seen::Wrong(cause, evidence) => (*cause, evidence),
+        };
         let from_us = sight.from_us.max(hole.start_us);
+        let is_weak = matches!(sight.seen, Seen::Starting(_));
         match out.last_mut() {
-            Some(last) if last.1 == *cause => {}
             // The last one was only the beginning of this one.
-            Some(last) if from_us - last.0 < SHORT_US => *last = (last.0, *cause, evidence.clone()),
-            _ => out.push((from_us, *cause, evidence.clone())),
+            Some(last) if !is_weak && (weak || from_us - last.0 < SHORT_US) => {
+                *last = (last.0, cause, evidence.clone())
+            }
+            Some(last) if last.1 == cause => {}
+            _ => out.push((from_us, cause, evidence.clone())),
         }
+        weak &= is_weak;
         // Giving it the name of the one that follows may have made it the same as the one before.
         if let [.., before, last] = &out[..]
             && before.1 == last.1
@@ -213,6 +228,16 @@ mod tests {
     fn what_nobody_saw_is_unknown_and_not_blamed_on_what_came_later() {
         assert_eq!(causes(10, 20, &[fine(0), wrong(20, GapCause::Login)], &[]), [(10, 20, GapCause::Unknown)]);
         assert_eq!(causes(10, 20, &[], &[]), [(10, 20, GapCause::Unknown)]);
+    }
+
+    #[test]
+    fn setting_up_is_ours_unless_a_trouble_follows() {
+        let starting = |at_s: i64| Sight { from_us: at_s * S, seen: Seen::Starting("set up".into()) };
+        assert_eq!(causes(10, 12, &[starting(10), fine(11)], &[]), [(10, 12, GapCause::Service)]);
+        let refused = [starting(10), wrong(20, GapCause::Login)];
+        assert_eq!(causes(10, 50, &refused, &[]), [(10, 50, GapCause::Login)]);
+        let away = [wrong(0, GapCause::Power), starting(10), fine(12)];
+        assert_eq!(causes(5, 12, &away, &[]), [(5, 12, GapCause::Power)]);
     }
 
     #[test]

@@ -107,7 +107,7 @@ impl Store {
         let reason = checked(span, reason)?;
         if until_us.is_some_and(|until| until <= now.us()) {
             return Err(StoreError::Refused(Refusal::new(
-                "until",
+                "until_us",
                 "thời hạn khóa đã qua; hãy chọn thời điểm sau bây giờ hoặc để trống",
                 "the time until which to keep it has passed; give a later one or none",
             )));
@@ -227,7 +227,7 @@ impl Store {
         let reason = checked(span, reason)?;
         if span.end_us <= now.us() {
             return Err(StoreError::Refused(Refusal::new(
-                "to_us",
+                "end_us",
                 "khoảng này đã qua; chỉ khai báo được việc sắp làm",
                 "this span is over; only what is to come can be declared",
             )));
@@ -308,7 +308,7 @@ fn logged(lock: &Lock) -> Json {
 fn checked(span: Span, reason: &str) -> Result<String> {
     if span.len_us() <= 0 {
         return Err(StoreError::Refused(Refusal::new(
-            "to_us",
+            "end_us",
             "khoảng thời gian trống; thời điểm cuối phải sau thời điểm đầu",
             "the span is empty; it must end after it starts",
         )));

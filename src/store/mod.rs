@@ -15,6 +15,7 @@ mod cameras;
 mod changes;
 mod db;
 mod events;
+mod ledger;
 mod locks;
 mod open;
 mod packed;
@@ -26,6 +27,7 @@ mod time;
 mod tracks;
 
 pub use changes::ChangeRow;
+pub use ledger::{LastLife, LedgerGap, LedgerStep, LedgerStream};
 pub use locks::{Lock, Planned, REASON_CHARS_MAX};
 pub use segments::{Gap, SegmentProgress};
 pub use shapes::{Shape, ShapeKind};

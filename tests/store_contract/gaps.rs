@@ -47,10 +47,10 @@ async fn a_lock_that_protects_nothing_is_refused_as_a_whole() {
         let (one, main, _) = camera(&store, "a").await;
         let long = "x".repeat(REASON_CHARS_MAX + 1);
         for (span, reason, until, place) in [
-            (span(10, 10), "x", None, "to_us"),
+            (span(10, 10), "x", None, "end_us"),
             (span(0, 1), " ", None, "reason"),
             (span(0, 1), long.as_str(), None, "reason"),
-            (span(0, 1), "x", Some(NOW.us()), "until"),
+            (span(0, 1), "x", Some(NOW.us()), "until_us"),
         ] {
             assert_eq!(refusal(store.add_lock(&actor(), &[one], span, reason, until, NOW).await).place, place);
         }
@@ -72,7 +72,7 @@ async fn an_outage_is_declared_beforehand_or_not_at_all() {
         let all = store.planned_in(span(now_plus(19).us(), now_plus(30).us())).await.unwrap();
         assert_eq!(all.iter().map(|p| (p.id, p.camera)).collect::<Vec<_>>(), [(ids[0], Some(one)), (site[0], None)]);
         assert_eq!((all[0].reason.as_str(), all[0].actor.as_str()), ("thay dây", "test:officer"));
-        assert_eq!(refusal(store.add_planned(&actor(), &[], span(0, NOW.us()), "x", NOW).await).place, "to_us");
+        assert_eq!(refusal(store.add_planned(&actor(), &[], span(0, NOW.us()), "x", NOW).await).place, "end_us");
         store.remove_planned(&actor(), ids[0], NOW).await.unwrap();
         assert_not_found(store.remove_planned(&actor(), ids[0], NOW).await, "planned");
         assert_eq!(store.planned_in(coming).await.unwrap().len(), 1);

@@ -2,6 +2,7 @@
 
 alter table lock add column until_us bigint; -- when it is to be released by itself; null: only by a person
 alter table stream add column since_us bigint; -- since when it is to be recorded; null: since its camera takes part
+alter table heartbeat add column ended text; -- how the run ended, when it ended well; null: it runs, or ended by force
 alter table gap add column planned_by text; -- who declared it beforehand; null: nobody did
 
 -- An outage somebody declared beforehand: a gap inside it is theirs.
