@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::ledger::{LONG_US, ON_ITS_WAY_US, ROW_US, seen};
+use super::ledger::{ON_ITS_WAY_US, seen};
 use crate::{
     domain::{
         camera::StreamStatus,
@@ -53,43 +53,31 @@ pub async fn accounted(
     let recorded = store.recorded_in(stream.stream, window).await?;
     let spans: Vec<Span> = rows.iter().map(|g| g.gap.span).collect();
     let mut pieces = account(window, &recorded, &spans, TOLERANCE_US);
-    let mut open = false;
-    if window.end_us > now_us - ON_ITS_WAY_US
-        && let Some(tail) = pieces.last().copied()
-    {
-        open = matches!(tail.what, What::Gap(i) if rows[i].gap.span.end_us >= now_us - LONG_US - ROW_US)
-            && !matches!(status, Some(StreamStatus::Streaming));
-        if tail.what == What::Nothing {
-            let before = pieces.len().checked_sub(2).map(|i| pieces[i].what);
-            match (seen(status), before) {
-                // The row of a trouble that goes on is a few seconds behind.
-                (Seen::Wrong(..), Some(What::Gap(i))) => {
-                    let more =
-                        LedgerGap { id: None, gap: Gap { span: tail.span, ..rows[i].gap.clone() }, ..rows[i].clone() };
-                    (open, pieces) = (true, replaced(pieces, rows.len()));
-                    rows.push(more);
-                }
-                (Seen::Wrong(cause, evidence), _) => {
-                    let gap = Gap { stream: stream.stream, span: tail.span, cause, evidence };
-                    (open, pieces) = (true, replaced(pieces, rows.len()));
-                    rows.push(LedgerGap { id: None, gap, planned_by: None });
-                }
-                // It may be on its way to the disk: the window ends where something is known.
-                _ => {
-                    window.end_us = tail.span.start_us;
-                    pieces.pop();
-                }
+    let ends_now = window.end_us > now_us - ON_ITS_WAY_US;
+    if let Some(tail) = pieces.last().copied().filter(|tail| ends_now && tail.what == What::Nothing) {
+        let before = pieces.len().checked_sub(2).map(|i| pieces[i].what);
+        let more = match (seen(status), before) {
+            // The row of a trouble that goes on is a few seconds behind.
+            (Seen::Wrong(..), Some(What::Gap(i))) => Some(rows[i].clone()),
+            (Seen::Wrong(cause, evidence), _) => {
+                let gap = Gap { stream: stream.stream, span: tail.span, cause, evidence };
+                Some(LedgerGap { id: None, gap, planned_by: None })
             }
+            _ => None,
+        };
+        pieces.pop();
+        match more {
+            Some(row) => {
+                pieces.push(Piece { span: tail.span, what: What::Gap(rows.len()) });
+                rows.push(row);
+            }
+            // It may be on its way to the disk: the window ends where something is known.
+            None => window.end_us = tail.span.start_us,
         }
     }
+    // It is over when something after it is recorded.
+    let open = ends_now && matches!(pieces.last(), Some(Piece { what: What::Gap(_), .. }));
     Ok(summed(window, &pieces, rows, stream, open))
-}
-
-fn replaced(mut pieces: Vec<Piece>, row: usize) -> Vec<Piece> {
-    if let Some(last) = pieces.last_mut() {
-        last.what = What::Gap(row);
-    }
-    pieces
 }
 
 fn summed(window: Span, pieces: &[Piece], rows: Vec<LedgerGap>, stream: &LedgerStream, open: bool) -> Accounted {

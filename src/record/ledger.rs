@@ -35,9 +35,9 @@ use crate::{
 const TICK: Duration = Duration::from_secs(1);
 /// How often a stream is looked at that is fine, or has been in trouble for long; microseconds.
 const CALM_US: i64 = 10_000_000;
-pub(super) const LONG_US: i64 = 5_000_000;
+const LONG_US: i64 = 5_000_000;
 /// A trouble of this length has a row while it lasts, microseconds.
-pub(super) const ROW_US: i64 = 2_000_000;
+const ROW_US: i64 = 2_000_000;
 /// What comes is on its way to the index for a few seconds; later than this it is missing although pictures are said to
 /// come, microseconds.
 pub(super) const ON_ITS_WAY_US: i64 = 20_000_000;
