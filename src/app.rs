@@ -4,6 +4,7 @@
 //! listener), then drain what they sent: recorder, vision, events; the store closes last.
 
 mod fleet;
+mod timekeeper;
 pub mod usage;
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
@@ -32,6 +33,7 @@ use crate::{
 };
 
 use fleet::Fleet;
+use timekeeper::Timekeeper;
 use usage::PeakMemory;
 
 /// How often a heartbeat is written: what we were not looking at is unknown only from the last one on.
@@ -168,6 +170,7 @@ impl Seeing<'_> {
 struct Running {
     config: Config,
     clock: Clock,
+    timekeeper: Timekeeper,
     counters: Arc<Counters>,
     board: Arc<Board>,
     store: Store,
@@ -208,12 +211,11 @@ pub async fn serve(
 async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListener) -> anyhow::Result<Running> {
     let (clock, counters, board) = (Clock::machine(), Arc::new(Counters::default()), Arc::new(Board::default()));
     let store = open_store(&config.data).await?;
-    let anchor = clock.anchor();
-    store.add_anchor(&anchor.boot_id, anchor.boot.us(), anchor.utc.us(), anchor.error_us).await?;
     let (mut core, mut pages) = (Tasks::new(), Tasks::new());
 
     let recorder =
         Recorder::start(config.store.clone(), store.clone(), clock.clone(), Arc::clone(&counters), &mut core).await?;
+    let timekeeper = Timekeeper::start(&store, &clock).await?;
     // It looks at the last sign of life before there is one of this run, and at files after they are mended.
     let ledger = Ledger::new(store.clone(), Arc::clone(&board), clock.clone()).await?;
     core.spawn("gap-ledger", ledger.run(stop.clone()));
@@ -252,6 +254,7 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
     Ok(Running {
         config,
         clock,
+        timekeeper,
         counters,
         board,
         store,
@@ -287,6 +290,9 @@ impl Running {
                 () = self.changed.notified() => self.follow(&mut last_change, false).await,
                 () = self.fleet.session_ended() => self.follow(&mut last_change, true).await,
                 _ = heartbeat.tick() => {
+                    if let Err(error) = self.timekeeper.look(&self.store, &self.clock).await {
+                        tracing::error!(%error, "the clock's anchor could not be kept");
+                    }
                     let anchor = self.clock.anchor();
                     // In media time, as the recordings are, so that a step of the wall clock is no absence.
                     let now = WallTime(self.clock.media().us());

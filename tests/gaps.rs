@@ -148,6 +148,15 @@ fn a_camera_that_goes_and_comes_back_is_a_gap_of_the_network() {
     let _again = cameras_again(&urls);
     house.wait_until("the gap is over", |h| has_ended_gap(h, camera));
     let end = after_start(&streams(&house, camera)[0])[0]["end_us"].as_i64().expect("an end");
+    // The simulator sends its sender reports from the same clock as ours.
+    house.wait_until("the camera's clock is known", |h| {
+        let streams = h.get(&format!("/api/v1/cameras/{camera}"))["streams"].clone();
+        streams
+            .as_array()
+            .expect("streams")
+            .iter()
+            .all(|s| s["clock_offset_us"].as_i64().is_some_and(|us| us.abs() < S))
+    });
     for evidence in assert_gap(&house, camera, &["network"], from, end) {
         assert!(evidence.contains("cannot connect"), "{evidence}");
     }

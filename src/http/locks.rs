@@ -177,14 +177,14 @@ pub(super) async fn add(
 ) -> Result<Response, ApiError> {
     let cameras = checked(draft.cameras)?;
     let span = span(draft.start_us, draft.end_us)?;
-    let (store, now) = (state.store.clone(), state.clock.wall());
+    let (store, now) = (state.store.clone(), state.now());
     let (reason, until_us) = (draft.reason, draft.until_us);
     let made = async move { store.add_lock(&actor, &cameras, span, &reason, until_us, now).await };
     made_at("/api/v1/locks", state.change(made).await.map_err(given_wrongly)?)
 }
 
 pub(super) async fn remove(actor: Actor, State(state): State<AppState>, Id(id): Id) -> Result<StatusCode, ApiError> {
-    let (store, now) = (state.store.clone(), state.clock.wall());
+    let (store, now) = (state.store.clone(), state.now());
     state.change(async move { store.remove_lock(&actor, LockId(id), now).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -207,7 +207,7 @@ pub(super) async fn add_planned(
 ) -> Result<Response, ApiError> {
     let cameras = checked(draft.cameras)?;
     let span = span(draft.start_us, draft.end_us)?;
-    let (store, now, reason) = (state.store.clone(), state.clock.wall(), draft.reason);
+    let (store, now, reason) = (state.store.clone(), state.now(), draft.reason);
     let made = async move { store.add_planned(&actor, &cameras, span, &reason, now).await };
     made_at("/api/v1/planned", state.change(made).await.map_err(given_wrongly)?)
 }
@@ -217,7 +217,7 @@ pub(super) async fn remove_planned(
     State(state): State<AppState>,
     Id(id): Id,
 ) -> Result<StatusCode, ApiError> {
-    let (store, now) = (state.store.clone(), state.clock.wall());
+    let (store, now) = (state.store.clone(), state.now());
     state.change(async move { store.remove_planned(&actor, PlannedId(id), now).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,5 +1,6 @@
 //! The verbs, pure: `(state, input, now) -> (state, outputs)`. No clock, no file, no socket.
 
+pub mod anchor;
 pub mod backoff;
 pub mod cursor;
 pub mod gaps;

@@ -17,7 +17,7 @@ use crate::{
         camera::{StreamStatus, TroubleCause},
         ids::{GapId, StreamId},
         segment::GapCause,
-        time::{Span, WallTime},
+        time::{BootTime, Span, WallTime},
     },
     logic::{
         gaps::{Excuse, Explained, Life, Seen, Sight, absence, explain},
@@ -99,7 +99,7 @@ impl Ledger {
         let mut changes = self.board.listen();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut waits = self.clock.media().us();
+        let mut waits = (self.clock.boot(), self.clock.media().us());
         loop {
             tokio::select! {
                 biased;
@@ -114,7 +114,7 @@ impl Ledger {
                     self.note_stillness(waits);
                     self.look();
                     self.step_or_say(false).await;
-                    waits = self.clock.media().us();
+                    waits = (self.clock.boot(), self.clock.media().us());
                 }
             }
         }
@@ -128,15 +128,20 @@ impl Ledger {
         }
     }
 
-    fn note_stillness(&mut self, since_us: i64) {
-        let now_us = self.clock.media().us();
-        let still_us = now_us.saturating_sub(since_us);
-        if still_us > STILL_US {
-            let evidence = format!("the whole program stood still for {} s", still_us / 1_000_000);
-            for followed in self.streams.values_mut() {
-                followed.see(Sight { from_us: since_us, seen: Seen::Wrong(GapCause::Service, evidence.clone()) });
-                followed.see(Sight { from_us: now_us, seen: Seen::Fine });
-            }
+    /// A long waiting means that nothing ran; a jump of media time, that the clock was set right.
+    fn note_stillness(&mut self, (boot, media_us): (BootTime, i64)) {
+        let (still_us, now_us) = (self.clock.boot().since(boot), self.clock.media().us());
+        let jump_us = now_us.saturating_sub(media_us).saturating_sub(still_us);
+        let evidence = if jump_us > STILL_US {
+            format!("the clock was behind and was set right by {} s; this span did not take place", jump_us / 1_000_000)
+        } else if still_us > STILL_US {
+            format!("the whole program stood still for {} s", still_us / 1_000_000)
+        } else {
+            return;
+        };
+        for followed in self.streams.values_mut() {
+            followed.see(Sight { from_us: media_us, seen: Seen::Wrong(GapCause::Service, evidence.clone()) });
+            followed.see(Sight { from_us: now_us, seen: Seen::Fine });
         }
     }
 
@@ -152,6 +157,7 @@ impl Ledger {
     /// Accounts for what has become known.
     async fn step(&mut self, last: bool) -> Result<(), StoreError> {
         let now_us = self.clock.media().us();
+        self.store.release_locks_due(WallTime(now_us)).await?;
         self.follow(self.store.ledger_streams(None).await?, now_us).await?;
         let mut due: Vec<StreamId> =
             self.streams.iter().filter(|(_, f)| last || f.is_due(now_us)).map(|(id, _)| *id).collect();
@@ -212,19 +218,16 @@ impl Ledger {
         let there: HashSet<StreamId> = streams.iter().map(|s| s.stream).collect();
         self.streams.retain(|id, _| there.contains(id));
         for stream in streams {
-            if let Some(followed) = self.streams.get_mut(&stream.stream) {
-                if followed.stream.since_us != stream.since_us {
-                    // Out of use and back again: the time between is nobody's.
-                    followed.until_us = followed.until_us.max(stream.since_us);
-                }
-                followed.stream = stream;
-                continue;
-            }
-            let mut until_us = stream.until_us.unwrap_or(stream.since_us).max(stream.since_us);
+            let known = self.streams.get(&stream.stream).map(|f| f.until_us);
+            let mut until_us = known.or(stream.until_us).unwrap_or(stream.since_us).max(stream.since_us);
             if until_us > now_us {
-                // The clock was ahead when that was written. What lies before now counts.
+                // The clock was ahead when that was known. What lies before now counts.
                 until_us = self.store.last_recorded_us(Some(stream.stream), now_us).await?.unwrap_or(stream.since_us);
                 until_us = until_us.min(now_us);
+            }
+            if let Some(followed) = self.streams.get_mut(&stream.stream) {
+                (followed.until_us, followed.stream) = (until_us, stream);
+                continue;
             }
             let followed = Followed {
                 until_us,
@@ -286,6 +289,10 @@ impl Followed {
             (Seen::Wrong(a, _), Seen::Wrong(b, _)) => a == b,
             _ => a == b,
         };
+        if self.sights.last().is_some_and(|last| last.from_us > sight.from_us) {
+            // The clock was ahead and was set right: what was seen then was at no time.
+            self.sights.clear();
+        }
         if self.sights.last().is_some_and(|last| same(&last.seen, &sight.seen)) {
             return;
         }
