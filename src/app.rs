@@ -4,6 +4,7 @@
 //! listener), then drain what they sent: recorder, vision, events; the store closes last.
 
 mod fleet;
+mod timekeeper;
 pub mod usage;
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
@@ -17,9 +18,9 @@ use tokio::{
 
 use crate::{
     config::Config,
-    domain::{refusal::Refusal, rule::Rule},
+    domain::{refusal::Refusal, rule::Rule, time::WallTime},
     events, http,
-    record::Recorder,
+    record::{Recorder, ledger::Ledger},
     runtime::{
         board::{Board, Change},
         clock::Clock,
@@ -33,6 +34,7 @@ use crate::{
 };
 
 use fleet::Fleet;
+use timekeeper::Timekeeper;
 use usage::PeakMemory;
 
 /// How often a heartbeat is written: what we were not looking at is unknown only from the last one on.
@@ -41,6 +43,9 @@ const HEARTBEAT_EVERY: Duration = Duration::from_secs(5);
 const CONFIG_EVERY: Duration = Duration::from_secs(1);
 /// How long draining may take before what is left is ended.
 const DRAIN_MOST: Duration = Duration::from_secs(10);
+
+/// How a run ends that was asked to, for the evidence of the gap that follows.
+const STOPPED: &str = "stopped by a person or the service manager (a signal)";
 
 /// What a run did, printed by `serve --summary` and `demo`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -165,6 +170,7 @@ impl Seeing<'_> {
 struct Running {
     config: Config,
     clock: Clock,
+    timekeeper: Timekeeper,
     counters: Arc<Counters>,
     board: Arc<Board>,
     store: Store,
@@ -206,14 +212,16 @@ pub async fn serve(
 async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListener) -> anyhow::Result<Running> {
     let (clock, counters, board) = (Clock::machine(), Arc::new(Counters::default()), Arc::new(Board::default()));
     let store = open_store(&config.data).await?;
-    let anchor = clock.anchor();
-    store.add_anchor(&anchor.boot_id, anchor.boot.us(), anchor.utc.us(), anchor.error_us).await?;
     let (mut core, mut pages) = (Tasks::new(), Tasks::new());
 
     let recorder =
         Recorder::start(config.store.clone(), store.clone(), clock.clone(), Arc::clone(&counters), &mut core).await?;
     // Filled by the first `follow`, so that a rule that cannot be read does not keep the cameras from being recorded.
     let rules = watch::channel(Arc::new(Vec::new())).0;
+    let timekeeper = Timekeeper::start(&store, &clock).await?;
+    // It looks at the last sign of life before there is one of this run, and at files after they are mended.
+    let ledger = Ledger::new(store.clone(), Arc::clone(&board), clock.clone()).await?;
+    core.spawn("gap-ledger", ledger.run(stop.clone()));
     let seeing =
         Seeing { config: &config, clock: &clock, counters: &counters, board: &board, store: &store, stop: &stop };
     let vision = if record_only { None } else { Some(seeing.start(rules.subscribe(), &mut core)?) };
@@ -248,6 +256,7 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
     Ok(Running {
         config,
         clock,
+        timekeeper,
         counters,
         board,
         store,
@@ -286,8 +295,13 @@ impl Running {
                 // Its stream may have to be started anew though nothing was changed.
                 () = self.fleet.session_ended() => behind = !self.follow(&mut followed, true).await,
                 _ = heartbeat.tick() => {
+                    if let Err(error) = self.timekeeper.look(&self.store, &self.clock).await {
+                        tracing::error!(%error, "the clock's anchor could not be kept");
+                    }
                     let anchor = self.clock.anchor();
-                    let beat = self.store.heartbeat(&anchor.boot_id, self.clock.boot().us(), self.clock.wall()).await;
+                    // In media time, as the recordings are, so that a step of the wall clock is no absence.
+                    let now = WallTime(self.clock.media().us());
+                    let beat = self.store.heartbeat(&anchor.boot_id, self.clock.boot().us(), now).await;
                     if let Err(error) = beat {
                         tracing::error!(%error, "the heartbeat could not be written");
                     }
@@ -349,6 +363,7 @@ impl Running {
     async fn drain(self) -> anyhow::Result<Summary> {
         let Self {
             config,
+            clock,
             counters,
             store,
             recorder,
@@ -380,6 +395,12 @@ impl Running {
             drop(rules);
             pages.drain().await;
             short.drain().await;
+            if panicked.is_empty() {
+                let (anchor, now) = (clock.anchor(), WallTime(clock.media().us()));
+                if let Err(error) = store.end_life(&anchor.boot_id, clock.boot().us(), now, STOPPED).await {
+                    tracing::warn!(%error, "that it ended well could not be written");
+                }
+            }
             store.close().await;
             panicked
         };

@@ -11,6 +11,8 @@ mod events;
 mod files;
 #[path = "store_contract/integrity.rs"]
 mod integrity;
+#[path = "store_contract/gaps.rs"]
+mod gaps;
 #[path = "store_contract/recording.rs"]
 mod recording;
 #[path = "store_contract/rules.rs"]

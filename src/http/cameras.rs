@@ -45,6 +45,7 @@ struct StreamJson {
     kind: StreamKind,
     url: String,
     status: Option<StreamStatus>,
+    clock_offset_us: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -74,6 +75,7 @@ impl CameraJson {
             kind: s.kind,
             url: s.url.masked(),
             status: board.status(camera.id, s.kind),
+            clock_offset_us: board.clock_offset_us(camera.id, s.kind),
         });
         Self {
             id: camera.id,
@@ -108,7 +110,7 @@ pub(super) async fn add(
     Given(draft): Given<CameraDraft>,
 ) -> Result<Response, ApiError> {
     let camera = draft.checked()?;
-    let (store, now) = (state.store.clone(), state.clock.wall());
+    let (store, now) = (state.store.clone(), state.now());
     let id = state.change(async move { store.add_camera(&actor, &camera, now).await }).await?;
     let camera = CameraJson::new(find(&state, id).await?, &state.board);
     let location = [(header::LOCATION, format!("/api/v1/cameras/{id}"))];
@@ -124,7 +126,7 @@ pub(super) async fn change(
     let id = CameraId(id);
     let draft = unmasked(draft, &find(&state, id).await?);
     let camera = draft.checked()?;
-    let (store, now) = (state.store.clone(), state.clock.wall());
+    let (store, now) = (state.store.clone(), state.now());
     state.change(async move { store.update_camera(&actor, id, &camera, now).await }).await?;
     Ok(Json(CameraJson::new(find(&state, id).await?, &state.board)))
 }
@@ -140,7 +142,7 @@ fn unmasked(mut draft: CameraDraft, camera: &Camera) -> CameraDraft {
 }
 
 pub(super) async fn retire(actor: Actor, State(state): State<AppState>, Id(id): Id) -> Result<StatusCode, ApiError> {
-    let (store, now) = (state.store.clone(), state.clock.wall());
+    let (store, now) = (state.store.clone(), state.now());
     state.change(async move { store.retire_camera(&actor, CameraId(id), now).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -36,11 +36,13 @@ use crate::{
 };
 
 mod chain;
+pub mod accounts;
 mod disk;
 mod file;
 mod fmp4;
 mod folder;
 mod index;
+pub mod ledger;
 mod lost;
 pub mod playback;
 mod reading;

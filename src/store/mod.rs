@@ -16,6 +16,8 @@ mod changes;
 mod db;
 mod events;
 mod integrity;
+mod ledger;
+mod locks;
 mod open;
 mod packed;
 mod rules;
@@ -27,6 +29,8 @@ mod tracks;
 
 pub use changes::ChangeRow;
 pub use integrity::{Damage, FileStream};
+pub use ledger::{LastLife, LedgerGap, LedgerStep, LedgerStream};
+pub use locks::{Lock, Planned, REASON_CHARS_MAX};
 pub use segments::{Gap, SegmentProgress};
 pub use shapes::{Shape, ShapeKind};
 pub use tracks::TrackRow;
