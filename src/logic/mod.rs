@@ -4,5 +4,6 @@ pub mod backoff;
 pub mod cursor;
 pub mod motion;
 pub mod nms;
+pub mod retention;
 pub mod rules;
 pub mod tracker;
