@@ -209,11 +209,18 @@ fn reasons(sql: &str) -> Vec<(String, String)> {
         if let Some(name) = code.strip_prefix("create table ") {
             table = name.trim_end_matches(" (").to_owned();
             reasons.push((table.clone(), std::mem::take(&mut above)));
+        } else if let Some((name, column)) =
+            code.strip_prefix("alter table ").and_then(|rest| rest.split_once(" add column "))
+        {
+            reasons.push((format!("{name}.{}", column.split(' ').next().unwrap_or_default()), reason.to_owned()));
         } else if code.is_empty() {
             above = reason.to_owned();
         } else if let Some(column) = split.take_if(|_| code.starts_with("    )")) {
             reasons.push((column, reason.to_owned()));
-        } else if code.starts_with("    ") && !code.starts_with("     ") && !["primary", "foreign"].contains(&first) {
+        } else if code.starts_with("    ")
+            && !code.starts_with("     ")
+            && !["primary", "foreign", "select"].contains(&first)
+        {
             let column = format!("{table}.{first}");
             // A long check goes over several lines; the reason stands at its end.
             if code.ends_with('(') { split = Some(column) } else { reasons.push((column, reason.to_owned())) }

@@ -8,7 +8,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    ids::{SegmentId, StreamId},
+    camera::StreamKind,
+    ids::{CameraId, SegmentId, StreamId},
+    refusal::Refusal,
     time::{Span, WallTime},
 };
 
@@ -17,6 +19,10 @@ const DAY_US: i64 = 86_400_000_000;
 pub const PAD_US: i64 = 15_000_000;
 /// The most days a setting may say: a hundred years.
 pub const DAYS_MAX: u32 = 36_500;
+/// The least limit in bytes: less would hold a few minutes.
+const BYTES_LEAST: u64 = 1_000_000_000;
+/// The greatest: what the database's 63 bits hold.
+const BYTES_MAX: u64 = i64::MAX as u64;
 /// At most this much is kept free for its own sake.
 const RESERVE_BYTES: u64 = 2_000_000_000;
 /// So many seconds of writing must fit into what is kept free: three times a minute.
@@ -61,7 +67,6 @@ impl Rank {
 
 /// How long one stream of one camera is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Keep {
     /// Days for everything; `None`: as long as it fits.
     pub continuous_days: Option<u32>,
@@ -125,6 +130,90 @@ impl Keep {
             Some(Class::Motion) => Rank::Motion,
             Some(Class::Events | Class::Locked) => Rank::Events,
         })
+    }
+}
+
+/// A camera's own setting for one kind of stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Own {
+    /// Whose.
+    pub camera: CameraId,
+    /// Main or sub.
+    pub kind: StreamKind,
+    /// How long.
+    #[serde(flatten)]
+    pub keep: Keep,
+}
+
+/// All settings of retention, as stored, logged and given by a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Main streams of cameras without a setting of their own.
+    pub main: Keep,
+    /// Their sub streams.
+    pub sub: Keep,
+    /// Cameras with a setting of their own.
+    pub cameras: Vec<Own>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { main: Keep::FITS, sub: Keep::MONTH, cameras: Vec::new() }
+    }
+}
+
+impl Settings {
+    /// What holds for a stream.
+    #[must_use]
+    pub fn of(&self, camera: CameraId, kind: StreamKind) -> Keep {
+        let own = self.cameras.iter().find(|own| own.camera == camera && own.kind == kind);
+        own.map_or(if kind == StreamKind::Main { self.main } else { self.sub }, |own| own.keep)
+    }
+
+    /// Checks every number and reports all problems together.
+    ///
+    /// # Errors
+    /// One [`Refusal`] a wrong field, such as `cameras[2].motion_days`.
+    pub fn check(&self) -> Result<(), Vec<Refusal>> {
+        let mut wrong = Vec::new();
+        wrong.extend(self.main.wrong().map(|r| r.within("main")));
+        wrong.extend(self.sub.wrong().map(|r| r.within("sub")));
+        for (i, own) in self.cameras.iter().enumerate() {
+            let place = format!("cameras[{i}]");
+            wrong.extend(own.keep.wrong().map(|r| r.within(&place)));
+            if self.cameras[..i].iter().any(|o| o.camera == own.camera && o.kind == own.kind) {
+                let (vi, en) = ("được ghi hai lần; chỉ ghi một lần", "stands twice; give it once");
+                wrong.push(Refusal::new(place, vi, en));
+            }
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+    }
+}
+
+impl Keep {
+    fn wrong(&self) -> impl Iterator<Item = Refusal> {
+        let days = [
+            ("continuous_days", self.continuous_days),
+            ("motion_days", self.motion_days),
+            ("events_days", self.events_days),
+        ];
+        let days = days.into_iter().filter(|(_, days)| days.is_some_and(|d| d == 0 || d > DAYS_MAX));
+        let days = days.map(|(name, _)| {
+            Refusal::new(
+                name,
+                format!("phải từ 1 đến {DAYS_MAX} ngày; để trống nghĩa là giữ đến khi đầy đĩa"),
+                format!("must be 1 to {DAYS_MAX} days; leave it empty to keep as long as it fits"),
+            )
+        });
+        let bytes = self.bytes.filter(|b| !(BYTES_LEAST..=BYTES_MAX).contains(b)).map(|_| {
+            Refusal::new(
+                "bytes",
+                "phải từ 1 GB (1000000000) trở lên; để trống nghĩa là không giới hạn",
+                "must be 1 GB (1000000000) or more; leave it empty for no limit",
+            )
+        });
+        days.chain(bytes)
     }
 }
 

@@ -38,6 +38,7 @@ pub mod playback;
 mod recover;
 mod segmenter;
 mod stream;
+pub mod sweeper;
 #[cfg(test)]
 mod testing;
 

@@ -17,6 +17,7 @@ mod db;
 mod events;
 mod open;
 mod packed;
+mod retention;
 mod rules;
 mod segments;
 mod shapes;
@@ -25,6 +26,7 @@ mod time;
 mod tracks;
 
 pub use changes::ChangeRow;
+pub use retention::{HeldRow, RetentionState, StopCause, Stopped, StreamUse};
 pub use segments::{Gap, SegmentProgress};
 pub use shapes::{Shape, ShapeKind};
 pub use tracks::TrackRow;
