@@ -217,7 +217,10 @@ fn reasons(sql: &str) -> Vec<(String, String)> {
             above = reason.to_owned();
         } else if let Some(column) = split.take_if(|_| code.starts_with("    )")) {
             reasons.push((column, reason.to_owned()));
-        } else if code.starts_with("    ") && !code.starts_with("     ") && !["primary", "foreign"].contains(&first) {
+        } else if code.starts_with("    ")
+            && !code.starts_with("     ")
+            && !["primary", "foreign", "select"].contains(&first)
+        {
             let column = format!("{table}.{first}");
             // A long check goes over several lines; the reason stands at its end.
             if code.ends_with('(') { split = Some(column) } else { reasons.push((column, reason.to_owned())) }

@@ -6,6 +6,7 @@ pub mod cursor;
 pub mod gaps;
 pub mod motion;
 pub mod nms;
+pub mod retention;
 pub mod rules;
 pub mod timeline;
 pub mod tracker;

@@ -51,6 +51,7 @@ pub mod reindex;
 pub mod scrub;
 mod segmenter;
 mod stream;
+pub mod sweeper;
 #[cfg(test)]
 mod testing;
 pub mod verify;

@@ -62,6 +62,10 @@ counters! {
     fragments,
     /// Bytes written to segment files.
     bytes_written,
+    /// Segments removed by retention.
+    segments_removed,
+    /// Their bytes.
+    bytes_removed,
     /// Sub-stream access units not handed to vision because its queue was full.
     vision_skipped,
     /// Frames decoded by the child.

@@ -110,6 +110,7 @@ impl Store {
             .bind(segment.params_sha256.as_str())
             .bind(packed::pack(&segment.fragments));
         let (path, bytes) = (segment.path.clone(), stored(segment.size_bytes));
+        let (stream, closed) = (segment.stream, !segment.open);
         self.write(move |tx| {
             Box::pin(async move {
                 if tx.row::<(i64,)>(taken).await?.is_some() {
@@ -121,6 +122,9 @@ impl Store {
                 }
                 let id = tx.number(insert).await?;
                 add_to_total(tx, 1, bytes).await?;
+                if closed {
+                    add_to_usage(tx, stream.0, 1, bytes).await?;
+                }
                 Ok(SegmentId(id))
             })
         })
@@ -254,9 +258,9 @@ pub(super) fn check_bound(rows: usize) -> Result<()> {
 /// Enters one segment's progress; how many bytes it grew.
 async fn enter(tx: &mut Tx, progress: &SegmentProgress) -> Result<i64> {
     let id = progress.id.0;
-    let select = Sql::new("select size_bytes, fragments from segment where id = $1").bind(id);
-    let row: Option<(i64, Vec<u8>)> = tx.row(select).await?;
-    let (size_before, table) = row.ok_or(StoreError::NotFound { what: "segment", id })?;
+    let select = Sql::new("select stream, open, size_bytes, fragments from segment where id = $1").bind(id);
+    let row: Option<(i64, bool, i64, Vec<u8>)> = tx.row(select).await?;
+    let (stream, open, size_before, table) = row.ok_or(StoreError::NotFound { what: "segment", id })?;
     let at = At { table: "segment", row: id };
     let mut fragments = packed::unpack(&table).map_err(|why| at.corrupt(why))?;
     for &entry in &progress.added {
@@ -275,7 +279,20 @@ async fn enter(tx: &mut Tx, progress: &SegmentProgress) -> Result<i64> {
     let update =
         Sql::new(text).bind(id).bind(progress.end_us).bind(size).bind(packed::pack(&fragments)).bind(!progress.closed);
     tx.execute(update).await?;
-    Ok(size.saturating_sub(size_before))
+    let grown = size.saturating_sub(size_before);
+    match (open, progress.closed) {
+        (true, true) => add_to_usage(tx, stream, 1, size).await?,
+        (false, _) if grown != 0 => add_to_usage(tx, stream, 0, grown).await?,
+        _ => {}
+    }
+    Ok(grown)
+}
+
+/// Keeps the sum over a stream's closed segments; once a segment, not once a fragment.
+pub(super) async fn add_to_usage(tx: &mut Tx, stream: i64, segments: i64, bytes: i64) -> Result<()> {
+    let text = "insert into stream_usage (stream, segments, bytes) values ($1, $2, $3) on conflict (stream) do update \
+                set segments = stream_usage.segments + excluded.segments, bytes = stream_usage.bytes + excluded.bytes";
+    tx.execute(Sql::new(text).bind(stream).bind(segments).bind(bytes)).await.map(drop)
 }
 
 pub(super) async fn add_to_total(tx: &mut Tx, segments: i64, bytes: i64) -> Result<()> {
