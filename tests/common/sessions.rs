@@ -63,7 +63,7 @@ pub fn by_session(what: &str, segments: &[(Segment, Vec<Sample>)], sent: &[&Entr
     let mut recorded: BTreeMap<u32, Vec<&Sample>> = BTreeMap::new();
     for (segment, samples) in segments {
         let begun = |(_, units): &(&u32, &Vec<&Entry>)| units[0].sent_us - EARLIER_US <= segment.start_us;
-        let number = sessions.iter().filter(begun).map(|(number, _)| *number).last();
+        let number = sessions.iter().filter(begun).map(|(number, _)| *number).next_back();
         let number = number.unwrap_or_else(|| panic!("{what}: {} was recorded before anything was sent", segment.path));
         recorded.entry(number).or_default().extend(samples);
     }
