@@ -2,7 +2,8 @@
 //!
 //! *Takes* one stream's address and login; *gives* access units to the recorder (awaited: recording may not skip) and to
 //! vision (offered: vision may), and a status. *Limits*: 10 s for each phase of a session (connecting and DESCRIBE are
-//! one), `max(3 s, 3 frame intervals)` for the next frame, 15 s between tries, one try in 10 minutes after three refused
+//! one), `max(3 s, 3 frame intervals)` for the next frame, 15 s between tries (none when the
+//! camera's port opens again), one try in 10 minutes after three refused
 //! logins. *Refuses* anything but H.264 and H.265 over RTSP/1.0 in TCP (no RTSPS, no HTTP tunnel, no MPEG-4 part 2), and
 //! never prints a password or an address with one in it.
 //!
@@ -12,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::domain::{camera::StreamStatus, packet::Packet};
 
+mod knock;
 mod params;
 mod probe;
 mod quirks;

@@ -117,6 +117,13 @@ impl Opened {
     }
 }
 
+/// Host, as a connection takes it, and port of an address.
+pub(super) fn address(url: &RtspUrl) -> (String, u16) {
+    let parsed = Url::parse(url.as_str()).ok();
+    let host = parsed.as_ref().and_then(Url::host_str).unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    (host, parsed.and_then(|u| u.port()).unwrap_or(554))
+}
+
 /// Opens a session and starts it playing: the first H.264 or H.265 stream, interleaved in TCP.
 pub(super) async fn open(url: &RtspUrl, username: &str, password: &Secret) -> Result<Opened, Trouble> {
     let parsed = Url::parse(url.as_str())

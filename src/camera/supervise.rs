@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    Outputs,
+    Outputs, knock,
     session::{self, End, Shared},
     trouble::trouble,
 };
@@ -25,6 +25,7 @@ pub async fn run(stream: Stream, out: Outputs, clock: Clock, counters: Arc<Count
     let shared = Arc::new(Shared { stream, out, clock, counters, stop, params: Mutex::new(None) });
     let mut backoff = Backoff::new();
     let mut said: Option<Trouble> = None;
+    let (host, port) = session::address(&shared.stream.url);
     while let End::Broken { trouble, streamed_us } = caught(&shared).await {
         let wait_us = backoff.failed(trouble.cause, streamed_us, fastrand::f64());
         let n = backoff.failures();
@@ -33,12 +34,14 @@ pub async fn run(stream: Stream, out: Outputs, clock: Clock, counters: Arc<Count
             tracing::warn!(%camera, kind = kind.name(), n, cause = ?trouble.cause, detail = trouble.detail, wait_us, "stream broken");
         }
         said = Some(trouble.clone());
+        let cause = trouble.cause;
         shared.out.status.send_replace(StreamStatus::Retrying { n, why: trouble });
         let wait = Duration::from_micros(u64::try_from(wait_us).unwrap_or(0));
         tokio::select! {
             biased;
             () = shared.stop.asked() => break,
             () = tokio::time::sleep(wait) => {}
+            () = knock::opened(&host, port), if cause != TroubleCause::Login => backoff.came_back(),
         }
     }
     shared.out.status.send_replace(StreamStatus::Stopped);

@@ -38,6 +38,9 @@ pub(super) struct DemoArgs {
     /// Tự dừng sau số giây này và in tổng kết / Stop by itself after so many seconds and print what was done
     #[arg(long)]
     seconds: Option<u64>,
+    /// Kịch bản hỏng hóc của camera, xem README / Script of what the cameras do wrong, see the README
+    #[arg(long, value_name = "SCRIPT.toml")]
+    faults: Option<PathBuf>,
     /// Bộ nhận dạng ONNX / An ONNX detector
     #[arg(long, value_name = "MODEL.onnx")]
     model: Option<PathBuf>,
@@ -133,6 +136,9 @@ fn sim_args(args: &DemoArgs) -> Vec<String> {
     out.push(args.cameras.to_string());
     for video in &args.video {
         out.extend(["--video".to_owned(), video.display().to_string()]);
+    }
+    if let Some(faults) = &args.faults {
+        out.extend(["--faults".to_owned(), faults.display().to_string()]);
     }
     out
 }

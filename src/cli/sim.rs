@@ -55,6 +55,9 @@ pub(super) struct SimArgs {
     /// Ghi vị trí thật của các vật trong cảnh vẽ / Where the drawn objects truly are, JSON lines
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
+    /// Kịch bản hỏng hóc của camera / Script of what the cameras do wrong: [[fault]] at, camera, fault, seconds
+    #[arg(long, value_name = "SCRIPT.toml")]
+    faults: Option<PathBuf>,
     /// Stop when standard input ends (for a parent process)
     #[arg(long, hide = true)]
     until_stdin_ends: bool,
@@ -93,6 +96,7 @@ pub(super) async fn run(args: SimArgs) -> anyhow::Result<ExitCode> {
         seed: args.seed,
         ledger: args.ledger,
         truth: args.truth,
+        faults: args.faults,
         ..defaults
     };
     let playing = async {
@@ -104,7 +108,7 @@ pub(super) async fn run(args: SimArgs) -> anyhow::Result<ExitCode> {
         for (main, sub) in sim.urls() {
             println!("{}", serde_json::json!({ "main": main, "sub": sub }));
         }
-        println!("{}", serde_json::json!({ "port": sim.port, "ready": true }));
+        println!("{}", serde_json::json!({ "port": sim.port, "ready": true, "ready_us": sim.ready.us() }));
         stop.asked().await;
         sim.finish().await;
         tasks.drain().await;

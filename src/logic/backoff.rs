@@ -54,6 +54,10 @@ impl Backoff {
         self.steps = self.steps.saturating_add(1);
         full / 2 + scaled(full / 2, jitter)
     }
+    /// Takes note that the camera can be reached again: the next wait is the first one.
+    pub const fn came_back(&mut self) {
+        self.steps = 0;
+    }
     /// Failed tries in a row.
     #[must_use]
     pub const fn failures(&self) -> u32 {
@@ -96,7 +100,10 @@ mod tests {
         }
         assert_eq!(backoff.failed(TroubleCause::Network, HEALTHY_US - 1, 1.0), CAP_US);
         assert_eq!(backoff.failed(TroubleCause::Network, HEALTHY_US, 1.0), FIRST_US);
-        assert_eq!(backoff.failures(), 1);
+        backoff.failed(TroubleCause::Network, 0, 1.0);
+        backoff.came_back();
+        assert_eq!(backoff.failed(TroubleCause::Network, 0, 1.0), FIRST_US, "it can be reached again");
+        assert_eq!(backoff.failures(), 3);
     }
 
     proptest! {

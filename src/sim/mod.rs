@@ -8,14 +8,16 @@
 //! `canvas` and `shapes`) → `encode` and [`clip`] → `rtp` → `server` and `session` (with `rtsp` and `auth`).
 //!
 //! **Limits:** 200 cameras, 8 different drawn scenes, 2000 clients, 300 s of a video file.
-//! **Refuses:** UDP, pausing and seeking, addresses other than loopback, playing faster than real time. Faults are not
-//! built yet; their place is in `session`.
+//! **Refuses:** UDP, pausing and seeking, addresses other than loopback, playing faster than real time. What cameras do
+//! wrong is written in a script (`faults`); the ledger lists what was sent all the same.
 
 mod auth;
 mod canvas;
 pub mod clip;
+mod door;
 pub mod draw;
 mod encode;
+mod faults;
 pub mod ledger;
 mod nal;
 mod options;
@@ -30,23 +32,19 @@ mod shapes;
 pub mod truth;
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
     path::Path,
     sync::{Arc, atomic::AtomicU32},
 };
 
-use tokio::{net::TcpSocket, sync::oneshot};
+use tokio::sync::oneshot;
 
 pub use options::{CAMERAS_MAX, Options};
 pub use server::Served;
 
 use crate::{
-    domain::{camera::StreamKind, refusal::Refusal},
+    domain::{camera::StreamKind, refusal::Refusal, time::MediaTime},
     runtime::{clock::Clock, stop::Stop, tasks::Tasks, throttle::Throttle},
 };
-
-/// Connections that may wait to be accepted.
-const BACKLOG: u32 = 1024;
 
 /// A running simulator. It stops when its `stop` is asked or by [`Sim::finish`].
 #[derive(Debug)]
@@ -55,6 +53,8 @@ pub struct Sim {
     pub port: u16,
     /// What was served so far.
     pub served: Arc<Served>,
+    /// When the cameras were ready: the zero of the script of faults.
+    pub ready: MediaTime,
     cameras: u32,
     stop: Stop,
     done: oneshot::Receiver<()>,
@@ -94,15 +94,19 @@ impl Sim {
 /// lacks an element.
 pub async fn start(options: Options, stop: Stop, tasks: &mut Tasks) -> Result<Sim, Refusal> {
     options.check()?;
+    let faults = match &options.faults {
+        Some(path) => faults::Faults::read(path, options.cameras)?,
+        None => faults::Faults::default(),
+    };
     let stop = stop.child();
-    let (socket, port) = bind(options.port)?;
+    let (socket, port) = door::bind(options.port).map_err(|e| port_refused(options.port, &e))?;
     let (ledger, written) = ledger::Ledger::open(options.ledger.as_deref())?;
     if let Some(path) = &options.truth {
         write_truth(path, &options)?;
     }
-    let tracks = prepare::tracks(&options, &stop).await?;
+    let tracks = prepare::tracks(&options, &faults, &stop).await?;
     // Only now, so that whoever can connect is also answered.
-    let listener = socket.listen(BACKLOG).map_err(|e| port_refused(options.port, &e))?;
+    let door = door::Door::open(socket, port).map_err(|e| port_refused(options.port, &e))?;
     let clock = Clock::machine();
     let both = |camera| [StreamKind::Main, StreamKind::Sub].map(|kind| ((camera, kind), AtomicU32::new(0)));
     let served = Arc::<Served>::default();
@@ -110,7 +114,8 @@ pub async fn start(options: Options, stop: Stop, tasks: &mut Tasks) -> Result<Si
         auth: options.auth,
         seed: options.seed,
         started: clock.boot(),
-        clock,
+        clock: clock.clone(),
+        faults,
         ledger,
         counters: Arc::clone(&served),
         refused: Throttle::default(),
@@ -118,20 +123,10 @@ pub async fn start(options: Options, stop: Stop, tasks: &mut Tasks) -> Result<Si
         sessions: (1..=options.cameras).flat_map(both).collect(),
     });
     let (sender, done) = oneshot::channel();
-    tasks.spawn("sim", server::accept(listener, shared, written, stop.clone(), sender));
+    let ready = clock.media_at(shared.started);
+    tasks.spawn("sim", server::accept(door, shared, written, stop.clone(), sender));
     tracing::info!(port, cameras = options.cameras, "simulated cameras are ready");
-    Ok(Sim { port, served, cameras: options.cameras, stop, done })
-}
-
-/// Takes the port without listening yet.
-fn bind(port: u16) -> Result<(TcpSocket, u16), Refusal> {
-    let refuse = |e: std::io::Error| port_refused(port, &e);
-    let socket = TcpSocket::new_v4().map_err(refuse)?;
-    // Connections of the last run may still linger on the port.
-    socket.set_reuseaddr(true).map_err(refuse)?;
-    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).map_err(refuse)?;
-    let port = socket.local_addr().map_err(refuse)?.port();
-    Ok((socket, port))
+    Ok(Sim { port, served, ready, cameras: options.cameras, stop, done })
 }
 
 fn port_refused(port: u16, error: &std::io::Error) -> Refusal {

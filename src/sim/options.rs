@@ -50,6 +50,8 @@ pub struct Options {
     pub loop_s: u32,
     /// B-frames between two others.
     pub b_frames: u32,
+    /// What goes wrong and when (TOML; the key names stand in the README).
+    pub faults: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -71,6 +73,7 @@ impl Default for Options {
             truth: None,
             loop_s: LOOP_S,
             b_frames: 0,
+            faults: None,
         }
     }
 }
@@ -137,6 +140,14 @@ impl Options {
             }
         };
         Wanted { scene_or_video, settings }
+    }
+    /// What it plays after a reboot that changed its parameter sets: the same in pictures of another size.
+    pub(crate) fn wanted_other(&self, camera: u32, kind: StreamKind) -> Wanted {
+        let mut wanted = self.wanted(camera, kind);
+        for side in [&mut wanted.settings.width, &mut wanted.settings.height] {
+            *side = if *side >= 128 { *side / 4 * 2 } else { *side * 2 };
+        }
+        wanted
     }
     /// The drawn scene of a camera (from 1).
     #[must_use]

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::{
     clip,
+    faults::Faults,
     options::{Options, Wanted},
     server::Track,
 };
@@ -32,13 +33,23 @@ impl Drop for GiveUp {
     }
 }
 
-/// The tracks of every camera, main and sub.
-pub(crate) async fn tracks(options: &Options, stop: &Stop) -> Result<Vec<[Arc<Track>; 2]>, Refusal> {
-    let cameras = 1..=options.cameras;
-    let wanted: Vec<_> =
-        cameras.map(|c| [StreamKind::Main, StreamKind::Sub].map(|kind| options.wanted(c, kind))).collect();
+/// What a camera plays, main and sub, and what after a reboot that changed its parameter sets, if there is one.
+#[derive(Debug)]
+pub(crate) struct Tracks {
+    pub(crate) own: [Arc<Track>; 2],
+    pub(crate) other: Option<[Arc<Track>; 2]>,
+}
+
+/// The tracks of every camera.
+pub(crate) async fn tracks(options: &Options, faults: &Faults, stop: &Stop) -> Result<Vec<Tracks>, Refusal> {
+    const BOTH: [StreamKind; 2] = [StreamKind::Main, StreamKind::Sub];
+    let wanted = |c: u32| {
+        let other = faults.changes_params(c).then(|| BOTH.map(|kind| options.wanted_other(c, kind)));
+        (BOTH.map(|kind| options.wanted(c, kind)), other)
+    };
+    let wanted: Vec<_> = (1..=options.cameras).map(wanted).collect();
     let mut jobs: Vec<Wanted> = Vec::new();
-    for one in wanted.iter().flatten() {
+    for one in wanted.iter().flat_map(|(own, other)| own.iter().chain(other.iter().flatten())) {
         if !jobs.contains(one) {
             jobs.push(one.clone());
         }
@@ -52,7 +63,11 @@ pub(crate) async fn tracks(options: &Options, stop: &Stop) -> Result<Vec<[Arc<Tr
         tracing::info!(ready = done.len(), all, "clip encoded");
     }
     let find = |one: &Wanted| done.get(one).cloned().ok_or_else(|| lost("an encoder ended early"));
-    wanted.iter().map(|[main, sub]| Ok([find(main)?, find(sub)?])).collect()
+    let pair = |[main, sub]: &[Wanted; 2]| Ok([find(main)?, find(sub)?]);
+    wanted
+        .iter()
+        .map(|(own, other)| Ok(Tracks { own: pair(own)?, other: other.as_ref().map(pair).transpose()? }))
+        .collect()
 }
 
 type Encoded = Result<(Wanted, Track), Refusal>;

@@ -47,6 +47,10 @@ impl Cut {
         }
         Self { bytes: bytes.into(), starts }
     }
+    /// Counts the packets as if they had been sent and lost on the way.
+    pub(crate) fn lose(&self, counting: &mut Counting) {
+        counting.sequence = counting.sequence.wrapping_add(self.starts.len() as u16);
+    }
     /// Appends the packets with this session's headers to `out` and counts them.
     pub(crate) fn stamp(&self, counting: &mut Counting, rtp_time: u32, out: &mut Vec<u8>) {
         let base = out.len();

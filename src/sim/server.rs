@@ -6,11 +6,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::sync::oneshot;
 
 use super::{
     clip::{Clip, Settings},
+    door::Door,
+    faults::{Faults, Kind},
     ledger::{Ledger, Written},
+    prepare::Tracks,
     rtp::Cut,
     session::{self, End},
 };
@@ -85,16 +88,30 @@ pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
     pub(crate) counters: Arc<Served>,
     pub(crate) refused: Throttle,
-    /// By camera (from 0), main and sub.
-    pub(crate) tracks: Vec<[Arc<Track>; 2]>,
+    /// By camera (from 0).
+    pub(crate) tracks: Vec<Tracks>,
+    pub(crate) faults: Faults,
     pub(crate) sessions: HashMap<(u32, StreamKind), AtomicU32>,
 }
 
 impl Shared {
-    /// The stream of a camera (from 1).
+    /// The stream of a camera (from 1), as it is now.
     pub(crate) fn track(&self, camera: u32, kind: StreamKind) -> Option<Arc<Track>> {
-        let tracks = self.tracks.get(camera.checked_sub(1)? as usize)?;
-        Some(Arc::clone(&tracks[kind as usize]))
+        let Tracks { own, other } = self.tracks.get(camera.checked_sub(1)? as usize)?;
+        let changed = other.as_ref().filter(|_| self.faults.has_other_params(camera, self.since_ready_us()));
+        Some(Arc::clone(&changed.unwrap_or(own)[kind as usize]))
+    }
+    /// Now, in the script's time.
+    pub(crate) fn since_ready_us(&self) -> i64 {
+        self.clock.boot().since(self.started)
+    }
+    /// What is wrong with a camera at a moment.
+    pub(crate) fn fault(&self, camera: u32, at: BootTime) -> Option<Kind> {
+        self.faults.on(camera, at.since(self.started))
+    }
+    /// When that changes.
+    pub(crate) fn fault_changes(&self, camera: Option<u32>, at: BootTime) -> Option<BootTime> {
+        Some(self.started.plus_us(self.faults.next_change_us(camera, at.since(self.started))?))
     }
     /// How many sessions that stream has had.
     pub(crate) fn sessions_of(&self, camera: u32, kind: StreamKind) -> &AtomicU32 {
@@ -104,7 +121,7 @@ impl Shared {
 
 /// Accepts clients until it is asked to stop, then ends their connections and completes the ledger.
 pub(crate) async fn accept(
-    listener: TcpListener,
+    mut door: Door,
     shared: Arc<Shared>,
     written: Written,
     stop: Stop,
@@ -116,7 +133,7 @@ pub(crate) async fn accept(
         tokio::select! {
             () = stop.asked() => break,
             Some(_) = clients.next_ended() => count -= 1,
-            accepted = listener.accept() => match accepted {
+            accepted = door.next(&shared) => match accepted {
                 Ok((socket, peer)) if count < CLIENTS_MAX => {
                     count += 1;
                     let (shared, stop) = (Arc::clone(&shared), stop.clone());

@@ -1,7 +1,8 @@
 //! One client's connection: answers its requests and sends it one stream in real time.
 //!
 //! A session starts at a key frame as soon as it plays and is paced by absolute deadlines, so that it never drifts.
-//! Faults (loss, stalls, wrong answers) belong between [`Connection::send_due`] and the socket.
+//! What a camera does wrong (`faults`) is done here: to answers in [`Connection::answer_all`], to pictures in
+//! [`Connection::send_due`], to the connection in [`Connection::run`].
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -21,6 +22,7 @@ use tokio::{
 use super::{
     auth,
     clip::frame_us,
+    faults::Kind,
     ledger::Entry,
     random::{Random, spread},
     rtp::{Counting, sender_report},
@@ -58,6 +60,8 @@ pub(crate) enum End {
     Silent,
     /// The simulator stops.
     Stopped,
+    /// A fault throws the client out.
+    Fault,
 }
 
 /// Set up, and playing or not.
@@ -81,7 +85,7 @@ struct Play {
     start: BootTime,
     /// The first unit's place in the clip.
     first: usize,
-    /// Units sent.
+    /// Units sent, or lost by a fault.
     sent: u64,
     report_due: BootTime,
 }
@@ -109,6 +113,8 @@ impl Session {
 pub(crate) struct Connection<'a> {
     shared: Arc<Shared>,
     nonce: String,
+    /// The camera that a request named.
+    camera: Option<u32>,
     session: Option<Session>,
     heard: BootTime,
     pipe: Pipe<'a>,
@@ -123,7 +129,13 @@ pub(crate) async fn serve(shared: Arc<Shared>, mut socket: TcpStream, stop: Stop
     let nonce = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
     let heard = shared.clock.boot();
     let pipe = Pipe { writer, stop };
-    Connection { shared, nonce, session: None, heard, pipe, out: Vec::new() }.run(&mut reader).await
+    let mut connection = Connection { shared, nonce, camera: None, session: None, heard, pipe, out: Vec::new() };
+    let end = connection.run(&mut reader).await;
+    if end == End::Fault {
+        // A camera without power does not say goodbye: the client gets a reset.
+        let _ = socket.set_zero_linger();
+    }
+    end
 }
 
 /// The way to the client.
@@ -156,6 +168,9 @@ impl Connection<'_> {
         let mut inbox = BytesMut::with_capacity(4096);
         let stop = self.pipe.stop.clone();
         loop {
+            if let Err(end) = self.suffer().await {
+                return end;
+            }
             let wait = self.until_due();
             tokio::select! {
                 () = stop.asked() => return End::Stopped,
@@ -179,13 +194,60 @@ impl Connection<'_> {
             }
         }
     }
+    /// What is wrong with this connection's camera now.
+    fn fault(&self) -> Option<Kind> {
+        self.shared.fault(self.camera?, self.shared.clock.boot())
+    }
+    /// When the fault in force ends, or the next one begins.
+    fn fault_changes(&self) -> Option<BootTime> {
+        self.shared.fault_changes(Some(self.camera?), self.shared.clock.boot())
+    }
+    /// Faults that concern the connection as a whole.
+    async fn suffer(&mut self) -> Result<(), End> {
+        match self.fault() {
+            Some(Kind::Close | Kind::Reboot) => Err(End::Fault),
+            Some(Kind::Unauthorized) if self.session.is_some() => Err(End::Fault),
+            Some(Kind::Silence) => {
+                while self.fault() == Some(Kind::Silence)
+                    && let Some(end) = self.fault_changes()
+                {
+                    let us = end.since(self.shared.clock.boot()).max(0) as u64 + 1;
+                    tokio::select! {
+                        () = self.pipe.stop.asked() => return Err(End::Stopped),
+                        () = sleep(Duration::from_micros(us)) => {}
+                    }
+                }
+                // What the client said meanwhile has not been looked at yet.
+                self.heard = self.shared.clock.boot();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+    /// Sends `bytes`, one a second while the camera is slow.
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), End> {
+        let mut bytes = bytes;
+        while self.fault() == Some(Kind::Slow)
+            && let Some((first, rest)) = bytes.split_first()
+        {
+            self.pipe.write(&[*first]).await?;
+            bytes = rest;
+            let end_us = self.fault_changes().map_or(0, |end| end.since(self.shared.clock.boot()));
+            tokio::select! {
+                () = self.pipe.stop.asked() => return Err(End::Stopped),
+                () = sleep(Duration::from_micros(end_us.clamp(0, 1_000_000) as u64 + 1)) => {}
+            }
+        }
+        self.pipe.write(bytes).await
+    }
     fn until_due(&self) -> Duration {
         let now = self.shared.clock.boot();
         let quiet_us = self.heard.plus_us(SILENCE_US + 1000).since(now);
+        let quiet_us = self.fault_changes().map_or(quiet_us, |at| quiet_us.min(at.since(now) + 1));
         let playing = self.session.as_ref().and_then(|s| s.play.as_ref().map(|play| s.next(play).due.since(now)));
         Duration::from_micros(playing.map_or(quiet_us, |due_us| due_us.min(quiet_us)).max(0) as u64)
     }
-    /// Sends every unit whose time has come.
+    /// Sends every unit whose time has come, as well as the camera can.
     async fn send_due(&mut self) -> Result<(), End> {
         loop {
             let now = self.shared.clock.boot();
@@ -195,43 +257,60 @@ impl Connection<'_> {
             if next.due > now {
                 return Ok(());
             }
-            // Never first: some clients (retina) take the first timestamp they see for the start of the stream.
-            let report = play.sent > 0 && play.report_due <= now;
-            let since_start_us = now.since(play.start);
-            let track = Arc::clone(&session.track);
-            let unit = &track.units[next.index];
-            let rtp_time = session.time_zero.wrapping_add(next.ticks as u32);
-            self.out.clear();
-            // Before the unit, so that nothing is left to write once the unit's last byte is through.
-            if report {
-                let now_ticks = session.time_zero.wrapping_add((since_start_us * 9 / 100) as u32);
-                let utc_us = self.shared.clock.media_at(now).us();
-                sender_report(&session.counting, utc_us, now_ticks, &mut self.out);
-            }
-            unit.cut.stamp(&mut session.counting, rtp_time, &mut self.out);
-            self.pipe.write(&self.out).await?;
-            let sent_us = self.shared.clock.media().us();
-            self.shared.counters.units_sent.add(1);
-            let (camera, stream, number) = (session.camera, session.kind, session.number);
-            let entry = || Entry {
-                camera,
-                stream,
-                session: number,
-                rtp_time,
-                sent_us,
-                key: unit.key,
-                size: unit.size,
-                sha256: unit.sha256.clone(),
-                clip_us: frame_us(u64::from(unit.frame), track.settings.fps),
-            };
-            self.shared.ledger.enter(entry).await;
-            if let Some(play) = &mut session.play {
-                play.sent += 1;
-                if report {
-                    play.report_due = now.plus_us(REPORT_US);
+            let unit = &session.track.units[next.index];
+            let when_due = self.shared.fault(session.camera, next.due);
+            match (self.shared.fault(session.camera, now), when_due) {
+                (Some(Kind::Close | Kind::Reboot | Kind::Unauthorized), _) => return Err(End::Fault),
+                (Some(Kind::Silence), _) => return Ok(()),
+                (Some(Kind::Garbage), _) => {
+                    let bytes = garbage(play.sent);
+                    self.pipe.write(&bytes).await?;
                 }
+                (_, Some(Kind::NoKey)) if unit.key => {}
+                (None | Some(Kind::NoKey), Some(Kind::Silence | Kind::Slow)) => unit.cut.lose(&mut session.counting),
+                _ => self.send(next, now).await?,
+            }
+            if let Some(play) = self.session.as_mut().and_then(|s| s.play.as_mut()) {
+                play.sent += 1;
             }
         }
+    }
+    /// Sends one unit and enters it in the ledger.
+    async fn send(&mut self, next: Next, now: BootTime) -> Result<(), End> {
+        let Some(session) = &mut self.session else { return Ok(()) };
+        let Some(play) = &mut session.play else { return Ok(()) };
+        let track = Arc::clone(&session.track);
+        let unit = &track.units[next.index];
+        let rtp_time = session.time_zero.wrapping_add(next.ticks as u32);
+        let mut out = std::mem::take(&mut self.out);
+        out.clear();
+        // Never first: some clients (retina) take the first timestamp they see for the start of the stream. Before the
+        // unit, so that nothing is left to write once the unit's last byte is through.
+        if session.counting.packets > 0 && play.report_due <= now {
+            let now_ticks = session.time_zero.wrapping_add((now.since(play.start) * 9 / 100) as u32);
+            let utc_us = self.shared.clock.media_at(now).us();
+            sender_report(&session.counting, utc_us, now_ticks, &mut out);
+            play.report_due = now.plus_us(REPORT_US);
+        }
+        unit.cut.stamp(&mut session.counting, rtp_time, &mut out);
+        let (camera, stream, number) = (session.camera, session.kind, session.number);
+        self.write(&out).await?;
+        self.out = out;
+        let sent_us = self.shared.clock.media().us();
+        self.shared.counters.units_sent.add(1);
+        let entry = || Entry {
+            camera,
+            stream,
+            session: number,
+            rtp_time,
+            sent_us,
+            key: unit.key,
+            size: unit.size,
+            sha256: unit.sha256.clone(),
+            clip_us: frame_us(u64::from(unit.frame), track.settings.fps),
+        };
+        self.shared.ledger.enter(entry).await;
+        Ok(())
     }
     async fn answer_all(&mut self, inbox: &mut BytesMut) -> Result<(), End> {
         loop {
@@ -239,9 +318,17 @@ impl Connection<'_> {
                 Ok(None) => return Ok(()),
                 Ok(Some(Incoming::Interleaved)) => {}
                 Ok(Some(Incoming::Request(request))) => {
+                    if let Some((camera, _)) = rtsp::stream_of(&request.uri) {
+                        self.camera = Some(camera);
+                    }
+                    self.suffer().await?;
+                    if self.fault() == Some(Kind::Garbage) {
+                        self.pipe.write(&garbage(0)).await?;
+                        continue;
+                    }
                     let answer = self.answer(&request);
-                    let cseq = request.header("CSeq").unwrap_or("0");
-                    self.pipe.write(&answer.bytes(cseq)).await?;
+                    let cseq = request.header("CSeq").unwrap_or("0").to_owned();
+                    self.write(&answer.bytes(&cseq)).await?;
                     if request.method == "TEARDOWN" && self.session.is_none() {
                         return Err(End::Left);
                     }
@@ -257,6 +344,9 @@ impl Connection<'_> {
         if request.header("CSeq").is_none() {
             return Answer::new(400);
         }
+        if self.fault() == Some(Kind::Unauthorized) {
+            return self.refuse_login();
+        }
         if request.method == "OPTIONS" {
             return Answer::new(200).with("Public", METHODS);
         }
@@ -266,8 +356,7 @@ impl Connection<'_> {
         if let Some((user, password)) = &self.shared.auth {
             let given = request.header("Authorization").unwrap_or_default();
             if !auth::allows(given, &request.method, &self.nonce, user, password) {
-                let offers = auth::offers(&self.nonce).into_iter();
-                return offers.fold(Answer::new(401), |answer, (name, value)| answer.with(name, value));
+                return self.refuse_login();
             }
         }
         match request.method.as_str() {
@@ -275,6 +364,10 @@ impl Connection<'_> {
             "SETUP" => self.set_up(request),
             _ => self.in_session(request),
         }
+    }
+    fn refuse_login(&self) -> Answer {
+        let offers = auth::offers(&self.nonce).into_iter();
+        offers.fold(Answer::new(401), |answer, (name, value)| answer.with(name, value))
     }
     fn describe(&self, request: &Request) -> Answer {
         let Some((camera, kind)) = rtsp::stream_of(&request.uri) else { return Answer::new(404) };
@@ -330,6 +423,12 @@ impl Connection<'_> {
             _ => Answer::new(200).with("Session", id),
         }
     }
+}
+
+/// Bytes that no client can take for RTSP: they never hold a `$`, a letter or an end of line.
+fn garbage(number: u64) -> Vec<u8> {
+    let mut random = Random::of(&[number]);
+    (0..1000).map(|_| 0x80 | random.next_u64() as u8).collect()
 }
 
 impl Shared {

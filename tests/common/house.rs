@@ -78,6 +78,8 @@ pub struct Cameras {
     pub program: Program,
     /// Main and sub address of each.
     pub urls: Vec<(String, String)>,
+    /// When they were ready, UTC microseconds: the zero of a script of faults.
+    pub ready_us: i64,
 }
 
 impl Cameras {
@@ -88,7 +90,8 @@ impl Cameras {
         loop {
             let line = program.json();
             if line["ready"] == true {
-                return Self { program, urls };
+                let ready_us = line["ready_us"].as_i64().expect("a time");
+                return Self { program, urls, ready_us };
             }
             let url = |key: &str| line[key].as_str().expect("an address").to_owned();
             urls.push((url("main"), url("sub")));

@@ -5,6 +5,7 @@ pub mod house;
 pub mod mp4;
 pub mod onnx;
 pub mod recorded;
+pub mod sessions;
 
 /// Input that nobody on this project made; only assertions about it may be skipped.
 #[must_use]

@@ -172,7 +172,7 @@ fn rtp(out: &mut Vec<u8>, payload: &[u8], mark: bool, sequence: u16, time: u32) 
 }
 
 /// A NAL unit as RTP payloads (RFC 6184 FU-A, RFC 7798 FU), and whether each is the last.
-fn payloads(codec: Codec, nal: &[u8]) -> Vec<(Vec<u8>, bool)> {
+pub fn payloads(codec: Codec, nal: &[u8]) -> Vec<(Vec<u8>, bool)> {
     const MOST: usize = 1400;
     if nal.len() <= MOST {
         return vec![(nal.to_vec(), true)];

@@ -1,0 +1,159 @@
+//! `kill -9` at random moments while 8 cameras record: 10 times, 100 times when `VONGLAU_DRILL=1`.
+
+mod common;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use common::{
+    house::{Cameras, House},
+    sessions::{by_session, percentile, segments},
+};
+use vonglau::{
+    domain::{camera::StreamKind, segment::FragmentEntry},
+    sim::ledger::{self, Entry},
+    store::Store,
+};
+
+const CAMERAS: usize = 8;
+const BOTH: [StreamKind; 2] = [StreamKind::Main, StreamKind::Sub];
+
+/// What the index had acknowledged, by the file's path.
+type Acknowledged = BTreeMap<String, Vec<FragmentEntry>>;
+
+async fn acknowledged(data: &Path) -> Acknowledged {
+    let store = Store::open(&data.join("vonglau.db")).await.expect("the database opens after a kill");
+    let mut all = Acknowledged::new();
+    for camera in store.cameras().await.expect("cameras") {
+        for kind in BOTH {
+            let stream = camera.stream(kind).expect("that stream").id;
+            for segment in store.segments_in(stream, common::recorded::EVER).await.expect("the index") {
+                all.insert(segment.path, segment.fragments);
+            }
+        }
+    }
+    store.close().await;
+    all
+}
+
+/// Every media file with its length.
+fn media(folder: &Path) -> BTreeMap<PathBuf, u64> {
+    let (mut all, mut folders) = (BTreeMap::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("the store's folder") {
+            let entry = entry.expect("an entry");
+            let about = entry.metadata().expect("its metadata");
+            if about.is_dir() {
+                folders.push(entry.path());
+            } else if entry.path().extension().is_some_and(|e| e == "mp4") {
+                all.insert(entry.path(), about.len());
+            }
+        }
+    }
+    all
+}
+
+/// Waits until a counter is above 0; seconds since `since`.
+fn first(house: &House, counter: &str, since: Instant) -> f64 {
+    while house.counter(counter) == 0 {
+        assert!(since.elapsed() < common::house::HANGING, "recording never began again");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    since.elapsed().as_secs_f64()
+}
+
+#[tokio::test]
+async fn after_kill_9_at_any_moment_every_acknowledged_fragment_is_there_and_recording_goes_on() {
+    let kills = if std::env::var("VONGLAU_DRILL").is_ok_and(|v| v == "1") { 100 } else { 10 };
+    let folder = tempfile::tempdir().expect("a folder");
+    let (data, list) = (folder.path().join("data"), folder.path().join("ledger.jsonl"));
+    let small = ["--size", "320x180", "--sub-size", "160x90", "--bitrate", "300", "--gop", "20"];
+    let count = CAMERAS.to_string();
+    let list_text = list.display().to_string();
+    let cameras = Cameras::start(&[&["--cameras", &count, "--ledger", &list_text], &small[..]].concat());
+
+    let mut random = fastrand::Rng::with_seed(2026);
+    let (mut received, mut on_disk) = (Vec::new(), Vec::new());
+    let (mut known, mut files) = (Acknowledged::new(), BTreeMap::new());
+    for kill in 0..kills {
+        let since = Instant::now();
+        let mut house = House::start(&data, &["--record-only"]);
+        if kill == 0 {
+            house.add_cameras(&cameras.urls);
+        }
+        received.push(first(&house, "packets_received", since));
+        // Some kills come before anything of that run is on disk.
+        if random.u8(..4) > 0 {
+            on_disk.push(first(&house, "packets_recorded", since));
+        }
+        std::thread::sleep(Duration::from_millis(random.u64(0..2500)));
+        house.program.child.kill().expect("it is killed");
+        house.program.child.wait().expect("it is gone");
+        drop(house);
+        let (now, there) = (acknowledged(&data).await, media(&data.join("store")));
+        assert_kept(&known, &now);
+        assert!(files.keys().all(|f| there.contains_key(f)), "media was deleted after kill {kill}");
+        (known, files) = (now, there);
+    }
+    let since = Instant::now();
+    let house = House::start(&data, &["--record-only"]);
+    on_disk.push(first(&house, "packets_recorded", since));
+    house.stop();
+    cameras.program.end();
+
+    println!(
+        "measured: {kills} kills; first picture in hand p50 {:.2} s p95 {:.2} s, on disk p50 {:.2} s p95 {:.2} s",
+        percentile(&received, 0.5),
+        percentile(&received, 0.95),
+        percentile(&on_disk, 0.5),
+        percentile(&on_disk, 0.95)
+    );
+    let there = media(&data.join("store"));
+    assert!(files.keys().all(|f| there.contains_key(f)), "media was deleted");
+    assert_kept(&known, &acknowledged(&data).await);
+    assert_ledger(&data, &ledger::read(&list).expect("the ledger"), kills).await;
+}
+
+/// What was acknowledged once stands in the index unchanged.
+fn assert_kept(before: &Acknowledged, now: &Acknowledged) {
+    for (path, fragments) in before {
+        let kept = now.get(path).unwrap_or_else(|| panic!("{path} was acknowledged and is gone from the index"));
+        assert_eq!(kept.get(..fragments.len()), Some(&fragments[..]), "{path}");
+    }
+}
+
+/// The most units that a kill may cost: the fragment being collected, which is at most a second, and as much again for
+/// what was sent and not yet read.
+fn lost_most(kind: StreamKind) -> usize {
+    2 * if kind == StreamKind::Main { 15 } else { 10 }
+}
+
+/// Every recorded unit is the ledger's, in order, and no kill cost a stream more than it may.
+async fn assert_ledger(data: &Path, sent: &[Entry], kills: usize) {
+    let store = Store::open(&data.join("vonglau.db")).await.expect("the database");
+    let (mut lost, mut sessions_seen, mut units) = (Vec::new(), 0, 0);
+    for (camera, number) in store.cameras().await.expect("cameras").iter().zip(1..) {
+        for kind in BOTH {
+            let what = format!("camera {number} {}", kind.name());
+            let sent: Vec<&Entry> = sent.iter().filter(|e| e.camera == number && e.stream == kind).collect();
+            let found = by_session(&what, &segments(&store, data, camera, kind).await, &sent);
+            for session in &found {
+                assert!(session.lost() <= lost_most(kind), "{what}: {session:?}");
+                lost.push(session.lost() as f64);
+            }
+            sessions_seen += found.len();
+            units += found.iter().map(|s| s.recorded).sum::<usize>();
+            assert!(found.iter().any(|s| s.recorded > 0), "{what}: nothing was recorded");
+        }
+    }
+    store.close().await;
+    println!(
+        "measured: {units} units recorded in {sessions_seen} sessions of {kills} kills; lost at a kill p50 {} p95 {} most {} units",
+        percentile(&lost, 0.5),
+        percentile(&lost, 0.95),
+        percentile(&lost, 1.0)
+    );
+}
