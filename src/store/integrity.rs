@@ -4,7 +4,7 @@ use super::{
     At, Result, Store, StoreError,
     db::Tx,
     packed,
-    segments::{SEGMENTS, SegmentRow, add_to_total},
+    segments::{SEGMENTS, SegmentRow, add_to_total, add_to_usage},
     sql::Sql,
     stored,
 };
@@ -152,6 +152,9 @@ impl Store {
                     .bind(packed::pack(&segment.fragments));
                 tx.execute(insert).await?;
                 add_to_total(tx, 1, stored(segment.size_bytes)).await?;
+                if !segment.open {
+                    add_to_usage(tx, segment.stream.0, 1, stored(segment.size_bytes)).await?;
+                }
                 Ok(true)
             })
         })
