@@ -42,7 +42,7 @@ fn streams(house: &House, camera: i64) -> Vec<Value> {
         let n = |key: &str| stream[key].as_i64().expect("a number");
         assert_eq!(n("recorded_us") + n("gap_us") + n("removed_us"), n("end_us") - n("start_us"), "{stream}");
         assert_eq!(n("removed_us"), 0, "{stream}");
-        let gaps: i64 = gaps(stream).iter().map(|gap| length(gap)).sum();
+        let gaps: i64 = gaps(stream).iter().map(length).sum();
         assert_eq!(gaps, n("gap_us"), "{stream}");
     }
     streams

@@ -26,7 +26,7 @@ use crate::{
     domain::{
         camera::{RtspUrl, Secret, Stream, StreamStatus, Trouble, TroubleCause},
         packet::{Codec, Packet, StreamParams, ticks_to_us},
-        time::BootTime,
+        time::{BootTime, MediaTime},
     },
     runtime::{
         clock::{Anchor, Clock},
@@ -60,6 +60,8 @@ pub(super) struct Shared {
     pub stop: Stop,
     /// Kept over sessions, so that the same parameters stay the same `Arc`.
     pub params: Mutex<Option<Arc<StreamParams>>>,
+    /// The latest time of the session before: the next one begins behind it.
+    pub latest: Mutex<Option<MediaTime>>,
 }
 
 /// How a session ended.
@@ -226,6 +228,13 @@ struct Pump<'a> {
     offsets: [Option<i64>; OFFSETS],
 }
 
+impl Drop for Pump<'_> {
+    fn drop(&mut self) {
+        // Also when the session ended by a panic.
+        *self.shared.latest.lock().unwrap_or_else(PoisonError::into_inner) = self.timeline.latest();
+    }
+}
+
 impl<'a> Pump<'a> {
     fn new(shared: &'a Shared, opened: Opened) -> Self {
         let params = shared.params.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -233,7 +242,7 @@ impl<'a> Pump<'a> {
         Self {
             shared,
             opened,
-            timeline: Timeline::default(),
+            timeline: Timeline::after(*shared.latest.lock().unwrap_or_else(PoisonError::into_inner)),
             anchored: shared.clock.anchorings(),
             anchor: shared.clock.anchor(),
             session: 0,
