@@ -19,7 +19,7 @@ use crate::{
     config::Config,
     domain::{refusal::Refusal, rule::Rule},
     events, http,
-    record::Recorder,
+    record::{Recorder, sweeper},
     runtime::{
         board::{Board, Change},
         clock::Clock,
@@ -211,6 +211,15 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
 
     let recorder =
         Recorder::start(config.store.clone(), store.clone(), clock.clone(), Arc::clone(&counters), &mut core).await?;
+    let keeping = sweeper::Parts {
+        store: store.clone(),
+        folder: config.store.clone(),
+        clock: clock.clone(),
+        counters: Arc::clone(&counters),
+        board: Arc::clone(&board),
+        space: Arc::new(sweeper::disk_space),
+    };
+    core.spawn("retention", sweeper::run(keeping, stop.clone()));
     let rules = watch::channel(Arc::new(store.rules().await?)).0;
     let seeing =
         Seeing { config: &config, clock: &clock, counters: &counters, board: &board, store: &store, stop: &stop };

@@ -21,6 +21,13 @@ fn body(name: &str, camera: i64) -> Value {
         "CameraDraft" => json!({"name": "Chợ", "main_url": "rtsp://10.0.0.9/1", "password": "k!n"}),
         "ShapeDraft" => json!({"camera": camera, "kind": "line", "name": "vạch", "points": [[0.0, 0.5], [1.0, 0.5]]}),
         "RuleDraft" => json!({"name": "Chuyển động", "kind": "motion", "zone": [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]}),
+        "StorageSettings" => {
+            let keep = json!({"continuous_days": 30, "motion_days": null, "events_days": null, "bytes": null});
+            let mut own = keep.clone();
+            (own["camera"], own["kind"]) = (json!(camera), json!("main"));
+            json!({"main": keep, "sub": keep, "cameras": [own]})
+        }
+        "StorageConfirm" => json!({"stopped_us": 7}),
         other => panic!("no body for {other}"),
     }
 }
@@ -72,6 +79,10 @@ fn every_row_of_the_table_answers_as_it_says() {
         };
         if row.path.ends_with("clip.mp4") {
             assert_eq!(answer.refused(404), ["clip"], "nothing was recorded");
+            continue;
+        }
+        if row.path.ends_with("/confirm") {
+            assert_eq!(answer.refused(409), ["stopped_us"], "nothing waits");
             continue;
         }
         let (status, mime) = match row.answer {
