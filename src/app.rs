@@ -20,7 +20,7 @@ use crate::{
     config::Config,
     domain::{refusal::Refusal, rule::Rule, time::WallTime},
     events, http,
-    record::{Recorder, ledger::Ledger},
+    record::{Recorder, ledger::Ledger, sweeper},
     runtime::{
         board::{Board, Change},
         clock::Clock,
@@ -222,6 +222,15 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
     // It looks at the last sign of life before there is one of this run, and at files after they are mended.
     let ledger = Ledger::new(store.clone(), Arc::clone(&board), clock.clone()).await?;
     core.spawn("gap-ledger", ledger.run(stop.clone()));
+    let keeping = sweeper::Parts {
+        store: store.clone(),
+        folder: config.store.clone(),
+        clock: clock.clone(),
+        counters: Arc::clone(&counters),
+        board: Arc::clone(&board),
+        space: Arc::new(sweeper::disk_space),
+    };
+    core.spawn("retention", sweeper::run(keeping, stop.clone()));
     let seeing =
         Seeing { config: &config, clock: &clock, counters: &counters, board: &board, store: &store, stop: &stop };
     let vision = if record_only { None } else { Some(seeing.start(rules.subscribe(), &mut core)?) };

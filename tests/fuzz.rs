@@ -132,7 +132,7 @@ async fn session(port: u16, kind: StreamKind) -> u64 {
         username: String::new(),
         password: Secret::new(""),
     };
-    let out = Outputs { record, vision: None, status: tell };
+    let out = Outputs { record, vision: None, status: tell, clock_offset_us: tokio::sync::watch::channel(None).0 };
     tasks.spawn("camera", camera::run(stream, out, Clock::machine(), counters.clone(), stop.clone()));
     tasks.spawn("packets", async move { while packets.recv().await.is_some() {} });
     let ended = status.wait_for(|s| matches!(s, StreamStatus::Retrying { .. }));

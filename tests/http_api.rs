@@ -11,5 +11,7 @@ mod guards;
 mod lists;
 #[path = "http_api/live.rs"]
 mod live;
+#[path = "http_api/storage.rs"]
+mod storage;
 #[path = "http_api/table.rs"]
 mod table;

@@ -147,9 +147,47 @@ fn task_name(stream: &Stream) -> String {
 /// The sub stream is analysed; a camera that has none is analysed on its main stream.
 fn wanted_of(camera: &Camera) -> impl Iterator<Item = Wanted> + '_ {
     let seen = if camera.stream(StreamKind::Sub).is_some() { StreamKind::Sub } else { StreamKind::Main };
-    camera.streams.iter().map(move |stream| Wanted {
+    // On a thin line the main stream is left alone altogether: even a session nobody records would take the line.
+    let wanted = |s: &&Stream| s.kind == StreamKind::Sub || camera.main_off_us.is_none();
+    camera.streams.iter().filter(wanted).map(move |stream| Wanted {
         stream: stream.clone(),
         code: camera.code.clone(),
         seen: stream.kind == seen,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        camera::{RtspUrl, Secret},
+        ids::CameraId,
+    };
+
+    #[test]
+    fn on_a_thin_line_only_the_sub_stream_is_fetched_and_it_is_the_one_analysed() {
+        let stream = |id, kind| Stream {
+            id: StreamId(id),
+            camera: CameraId(1),
+            kind,
+            url: RtspUrl::parse("rtsp://10.0.0.1/1").unwrap().0,
+            username: String::new(),
+            password: Secret::default(),
+        };
+        let camera = |main_off_us| Camera {
+            id: CameraId(1),
+            code: "C01".into(),
+            name: "a".into(),
+            cluster: None,
+            cluster_name: String::new(),
+            hamlet: String::new(),
+            enabled_us: 1,
+            retired_us: None,
+            main_off_us,
+            streams: vec![stream(1, StreamKind::Main), stream(2, StreamKind::Sub)],
+        };
+        let wanted = |off| wanted_of(&camera(off)).map(|w| (w.stream.id.0, w.seen)).collect::<Vec<_>>();
+        assert_eq!(wanted(None), [(1, false), (2, true)]);
+        assert_eq!(wanted(Some(5)), [(2, true)]);
+    }
 }

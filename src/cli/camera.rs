@@ -77,6 +77,9 @@ pub(super) struct AddArgs {
     /// Thôn / Hamlet
     #[arg(long, default_value = "")]
     hamlet: String,
+    /// Chỉ ghi luồng phụ (đường truyền yếu) / Record the sub stream only (a thin line)
+    #[arg(long)]
+    sub_only: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -118,6 +121,7 @@ async fn add(args: AddArgs) -> anyhow::Result<()> {
         password,
         cluster: args.cluster,
         hamlet: args.hamlet,
+        record_main: Some(!args.sub_only),
     };
     let camera = draft.checked().map_err(refused)?;
     let store = open(&args.place).await?;

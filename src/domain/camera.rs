@@ -193,6 +193,8 @@ pub struct Camera {
     pub enabled_us: i64,
     /// Since when it no longer does.
     pub retired_us: Option<i64>,
+    /// Since when only its sub stream is recorded (a thin line), UTC microseconds; `None`: both are.
+    pub main_off_us: Option<i64>,
     /// Its streams: main first; the sub stream may be missing.
     pub streams: Vec<Stream>,
 }
@@ -225,6 +227,8 @@ pub struct CameraDraft {
     pub cluster: String,
     /// Its hamlet.
     pub hamlet: String,
+    /// Whether the large picture is recorded, not only the small one; `None`: as it was, and for a new camera yes.
+    pub record_main: Option<bool>,
 }
 
 /// The longest name, code, hamlet or user name, in characters.
@@ -249,6 +253,8 @@ pub struct CheckedCamera {
     pub cluster: String,
     /// Hamlet.
     pub hamlet: String,
+    /// Whether the main stream is recorded; `None` means unchanged (or yes for a new camera).
+    pub record_main: Option<bool>,
 }
 
 impl CameraDraft {
@@ -290,12 +296,26 @@ impl CameraDraft {
         };
         let main_url = url("main_url", &self.main_url);
         let sub_url = if self.sub_url.trim().is_empty() { None } else { url("sub_url", &self.sub_url) };
+        if self.record_main == Some(false) && self.sub_url.trim().is_empty() {
+            wrong.push(no_sub_to_record());
+        }
         let Some(main_url) = main_url.filter(|_| wrong.is_empty()) else { return Err(wrong) };
         let (url_user, url_password) = login.map_or((String::new(), None), |(u, p)| (u, Some(p)));
         let username = if username.is_empty() { url_user } else { username };
         let password = self.password.clone().or(url_password);
-        Ok(CheckedCamera { name, code, main_url, sub_url, username, password, cluster, hamlet })
+        let record_main = self.record_main;
+        Ok(CheckedCamera { name, code, main_url, sub_url, username, password, cluster, hamlet, record_main })
     }
+}
+
+/// What is said when nothing of a camera would be recorded.
+#[must_use]
+pub fn no_sub_to_record() -> Refusal {
+    Refusal::new(
+        "record_main",
+        "camera không có luồng phụ nên phải ghi luồng chính; hãy nhập luồng phụ hoặc bật ghi luồng chính",
+        "the camera has no sub stream, so its main stream must be recorded; give a sub stream or record the main one",
+    )
 }
 
 /// How a stream's session is doing; sent on a watch at every change.
@@ -381,6 +401,15 @@ mod tests {
         ] {
             assert_eq!(RtspUrl::parse(url).unwrap().0.masked(), masked);
         }
+    }
+
+    #[test]
+    fn a_camera_whose_main_stream_is_not_recorded_needs_a_sub_stream() {
+        let url = "rtsp://10.0.0.1/1".to_owned();
+        let draft =
+            CameraDraft { name: "a".into(), main_url: url.clone(), record_main: Some(false), ..CameraDraft::default() };
+        assert_eq!(draft.checked().unwrap_err()[0].place, "record_main");
+        assert!(CameraDraft { sub_url: url, ..draft }.checked().is_ok());
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod shapes;
 /// What handlers may use.
 pub mod state;
 mod status;
+mod storage;
 mod web;
 
 pub use access::Peer;

@@ -5,7 +5,7 @@ use axum::{
 };
 
 use super::{
-    cameras, changes, events, guard, locks, media, openapi, rules, serve, shapes, state::AppState, status, web,
+    cameras, changes, events, guard, locks, media, openapi, rules, serve, shapes, state::AppState, status, storage, web,
 };
 
 /// What a person needs the right for; accounts will map roles to these.
@@ -262,6 +262,12 @@ table! {
         "What changes, as it changes (server-sent events).", &[], None, Bytes("text/event-stream");
     Get "/api/v1/status", Live "status", status::show,
         "Version, time, analysis and counters.", &[], None, Json("Status");
+    Get "/api/v1/storage", Live "storage", storage::show,
+        "How long recordings are kept, what they take, what fits, and a removal that waits for a word.", &[], None, Json("Storage");
+    Put "/api/v1/storage", Configure "storage", storage::change,
+        "Changes for how long recordings are kept; all settings at once.", &[], Some("StorageSettings"), Json("StorageSettings");
+    Post "/api/v1/storage/confirm", Configure "storage", storage::confirm,
+        "Lets the removal that waits go on.", &[], Some("StorageConfirm"), Nothing;
     Get "/api/v1/openapi.json", None "openapi", openapi::show,
         "This description.", &[], None, Json("OpenApi");
     Get "/", None "page", web::page,

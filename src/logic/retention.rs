@@ -67,6 +67,7 @@ impl Rank {
 
 /// How long one stream of one camera is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Keep {
     /// Days for everything; `None`: as long as it fits.
     pub continuous_days: Option<u32>,
@@ -135,6 +136,7 @@ impl Keep {
 
 /// A camera's own setting for one kind of stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "OwnGiven")]
 pub struct Own {
     /// Whose.
     pub camera: CameraId,
@@ -143,6 +145,29 @@ pub struct Own {
     /// How long.
     #[serde(flatten)]
     pub keep: Keep,
+}
+
+/// [`Own`] as it is read: flattened fields cannot refuse unknown ones.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OwnGiven {
+    camera: CameraId,
+    kind: StreamKind,
+    #[serde(default)]
+    continuous_days: Option<u32>,
+    #[serde(default)]
+    motion_days: Option<u32>,
+    #[serde(default)]
+    events_days: Option<u32>,
+    #[serde(default)]
+    bytes: Option<u64>,
+}
+
+impl From<OwnGiven> for Own {
+    fn from(given: OwnGiven) -> Self {
+        let OwnGiven { camera, kind, continuous_days, motion_days, events_days, bytes } = given;
+        Self { camera, kind, keep: Keep { continuous_days, motion_days, events_days, bytes } }
+    }
 }
 
 /// All settings of retention, as stored, logged and given by a person.

@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::{At, Result, Store, StoreError, changes::Changed, db::Tx, sql::Sql};
 use crate::domain::{
-    camera::{Camera, CheckedCamera, RtspUrl, Secret, Stream, StreamKind},
+    camera::{Camera, CheckedCamera, RtspUrl, Secret, Stream, StreamKind, no_sub_to_record},
     ids::{CameraId, ClusterId, StreamId},
     query::Actor,
     refusal::Refusal,
@@ -22,6 +22,7 @@ struct CameraRow {
     hamlet: String,
     enabled_us: i64,
     retired_us: Option<i64>,
+    main_off_us: Option<i64>,
     stream: Option<i64>,
     kind: Option<String>,
     url: Option<String>,
@@ -30,7 +31,7 @@ struct CameraRow {
 }
 
 const CAMERAS: &str = "select c.id, c.code, c.name, c.cluster, k.name as cluster_name, c.hamlet, c.enabled_us, \
-                       c.retired_us, s.id as stream, s.kind, s.url, s.username, s.password from camera c \
+                       c.retired_us, c.main_off_us, s.id as stream, s.kind, s.url, s.username, s.password from camera c \
                        left join cluster k on k.id = c.cluster \
                        left join stream s on s.camera = c.id and s.retired_us is null";
 
@@ -59,6 +60,7 @@ impl CameraRow {
             hamlet: self.hamlet,
             enabled_us: self.enabled_us,
             retired_us: self.retired_us,
+            main_off_us: self.main_off_us,
             streams: stream.into_iter().collect(),
         }
     }
@@ -90,8 +92,8 @@ impl Store {
                 check_free(tx, 0, &draft.name, &code).await?;
                 let cluster = cluster_id(tx, &draft.cluster).await?;
                 let text = "insert into camera \
-                            (code, code_fold, name, name_fold, cluster, hamlet, owner, link, enabled_us) \
-                            values ($1, $2, $3, $4, $5, $6, '', '', $7) returning id";
+                            (code, code_fold, name, name_fold, cluster, hamlet, owner, link, enabled_us, main_off_us) \
+                            values ($1, $2, $3, $4, $5, $6, '', '', $7, $8) returning id";
                 let insert = Sql::new(text)
                     .bind(code.as_str())
                     .bind(folded(&code))
@@ -99,7 +101,8 @@ impl Store {
                     .bind(folded(&draft.name))
                     .bind(cluster)
                     .bind(draft.hamlet.as_str())
-                    .bind(now.us());
+                    .bind(now.us())
+                    .bind((draft.record_main == Some(false)).then_some(now.us()));
                 let id = CameraId(tx.number(insert).await?);
                 let password = draft.password.clone().unwrap_or_default();
                 put_streams(tx, id, &draft, &password, now).await?;
@@ -129,8 +132,16 @@ impl Store {
                 let code = if draft.code.is_empty() { before.code.clone() } else { draft.code.clone() };
                 check_free(tx, id.0, &draft.name, &code).await?;
                 let cluster = cluster_id(tx, &draft.cluster).await?;
+                let main_off = match draft.record_main {
+                    None => before.main_off_us,
+                    Some(true) => None,
+                    Some(false) => Some(before.main_off_us.unwrap_or(now.us())),
+                };
+                if main_off.is_some() && draft.sub_url.is_none() {
+                    return Err(StoreError::Refused(no_sub_to_record()));
+                }
                 let text = "update camera set code = $2, code_fold = $3, name = $4, name_fold = $5, cluster = $6, \
-                            hamlet = $7 where id = $1";
+                            hamlet = $7, main_off_us = $8 where id = $1";
                 let update = Sql::new(text)
                     .bind(id.0)
                     .bind(code.as_str())
@@ -138,7 +149,8 @@ impl Store {
                     .bind(draft.name.as_str())
                     .bind(folded(&draft.name))
                     .bind(cluster)
-                    .bind(draft.hamlet.as_str());
+                    .bind(draft.hamlet.as_str())
+                    .bind(main_off);
                 tx.execute(update).await?;
                 let old = before.stream(StreamKind::Main).map(|s| s.password.clone()).unwrap_or_default();
                 let password = draft.password.clone().unwrap_or_else(|| old.clone());
@@ -319,6 +331,7 @@ fn logged(camera: &Camera) -> Json {
     json!({
         "id": camera.id, "code": camera.code, "name": camera.name, "cluster": camera.cluster_name,
         "hamlet": camera.hamlet, "enabled_us": camera.enabled_us, "retired_us": camera.retired_us,
+        "main_off_us": camera.main_off_us,
         "streams": streams,
     })
 }
