@@ -21,6 +21,7 @@ use crate::{
     events, http,
     record::Recorder,
     runtime::{
+        ask,
         board::{Board, Change},
         clock::Clock,
         counters::Counters,
@@ -134,7 +135,7 @@ struct Seeing<'a> {
 
 impl Seeing<'_> {
     /// Starts the vision child and the events room behind it.
-    fn start(&self, rules: watch::Receiver<Arc<Vec<Rule>>>, core: &mut Tasks) -> anyhow::Result<Vision> {
+    fn start(&self, rules: watch::Receiver<Arc<Vec<Rule>>>, core: &mut Tasks) -> anyhow::Result<(Vision, ask::Stills)> {
         let model = find_model(self.config.model.as_deref(), &self.config.data).unwrap_or_else(|refusal| {
             // Recording needs no detector: a wrong model file is said, on the page too, and everything else runs.
             tracing::error!("{refusal}");
@@ -157,7 +158,7 @@ impl Seeing<'_> {
             settings,
         );
         core.spawn("events", events);
-        Ok(vision)
+        Ok((vision, out.stills))
     }
 }
 
@@ -214,7 +215,8 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
     let rules = watch::channel(Arc::new(store.rules().await?)).0;
     let seeing =
         Seeing { config: &config, clock: &clock, counters: &counters, board: &board, store: &store, stop: &stop };
-    let vision = if record_only { None } else { Some(seeing.start(rules.subscribe(), &mut core)?) };
+    let seeing = if record_only { None } else { Some(seeing.start(rules.subscribe(), &mut core)?) };
+    let (vision, stills) = seeing.unzip();
     let fleet = Fleet::new(
         recorder.clone(),
         vision.clone(),
@@ -231,6 +233,8 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
         clock: clock.clone(),
         data_dir: config.data.clone(),
         store_dir: config.store.clone(),
+        live: recorder.live(),
+        stills: Arc::new(http::Stills::new(stills)),
         site: store.site_uuid().await?,
         stop: stop.clone(),
         tasks: short.clone(),

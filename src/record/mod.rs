@@ -33,10 +33,12 @@ mod disk;
 mod fmp4;
 mod folder;
 mod index;
+pub mod live;
 mod lost;
 pub mod playback;
 mod recover;
 mod segmenter;
+pub mod still;
 mod stream;
 #[cfg(test)]
 mod testing;
@@ -118,6 +120,11 @@ impl Recorder {
         let (sender, packets) = mpsc::channel(PACKETS_WAITING);
         self.streams.detach(stream::run(Arc::new(stream), packets, self.shared.clone(), self.streams.clone()));
         sender
+    }
+    /// What is shown live of the streams that are recorded.
+    #[must_use]
+    pub fn live(&self) -> live::Live {
+        self.shared.live.clone()
     }
     /// Waits until everything received is on disk and in the index; all senders must have been dropped.
     pub async fn finish(self) {

@@ -20,6 +20,7 @@ mod packed;
 mod rules;
 mod segments;
 mod shapes;
+mod spans;
 mod sql;
 mod time;
 mod tracks;

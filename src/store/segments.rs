@@ -10,9 +10,9 @@ use crate::domain::{
 };
 
 /// No segment is longer (they are about a minute), so that an index over starts finds all that reach into a span.
-const SEGMENT_US_MAX: i64 = 3_600_000_000;
+pub(super) const SEGMENT_US_MAX: i64 = 3_600_000_000;
 /// The most segments or gaps one call gives: two weeks of one stream.
-const ROWS_MAX: i64 = 20_000;
+pub(super) const ROWS_MAX: i64 = 20_000;
 
 /// New fragments of an open segment, on disk already.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -240,7 +240,7 @@ fn within(stream: StreamId, span: Span) -> Sql {
 }
 
 /// Nothing is left out in silence.
-fn check_bound(rows: usize) -> Result<()> {
+pub(super) fn check_bound(rows: usize) -> Result<()> {
     if i64::try_from(rows).is_ok_and(|rows| rows <= ROWS_MAX) {
         return Ok(());
     }
