@@ -121,3 +121,24 @@ fn develop(negative: Negative, scaler: &mut Scaler) -> Result<Option<Bytes>, Dec
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vision::decode;
+
+    #[test]
+    fn what_is_no_picture_gives_none_and_nothing_hangs() {
+        decode::start().unwrap();
+        let mut scaler = Scaler::default();
+        for (config, data) in
+            [(&b""[..], &b""[..]), (b"\x01garbage", b"\0\0\0\x05\x65abcd"), (b"", b"\xff\xff\xff\xff")]
+        {
+            for codec in [Codec::H264, Codec::H265] {
+                let (decoder_config, data) = (Bytes::from_static(config), Bytes::from_static(data));
+                let developed = develop(Negative { id: 1, codec, decoder_config, data }, &mut scaler);
+                assert!(!matches!(developed, Ok(Some(_))), "{codec:?}: a picture out of nothing");
+            }
+        }
+    }
+}
