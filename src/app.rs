@@ -22,6 +22,7 @@ use crate::{
     events, http,
     record::{Recorder, ledger::Ledger, sweeper},
     runtime::{
+        ask,
         board::{Board, Change},
         clock::Clock,
         counters::Counters,
@@ -140,7 +141,7 @@ struct Seeing<'a> {
 
 impl Seeing<'_> {
     /// Starts the vision child and the events room behind it.
-    fn start(&self, rules: watch::Receiver<Arc<Vec<Rule>>>, core: &mut Tasks) -> anyhow::Result<Vision> {
+    fn start(&self, rules: watch::Receiver<Arc<Vec<Rule>>>, core: &mut Tasks) -> anyhow::Result<(Vision, ask::Stills)> {
         let model = find_model(self.config.model.as_deref(), &self.config.data);
         if let Err(refusal) = &model {
             // Recording needs no detector: a wrong model file is said, on the page too, and everything else runs.
@@ -162,7 +163,7 @@ impl Seeing<'_> {
             settings,
         );
         core.spawn("events", events);
-        Ok(vision)
+        Ok((vision, out.stills))
     }
 }
 
@@ -233,7 +234,8 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
     core.spawn("retention", sweeper::run(keeping, stop.clone()));
     let seeing =
         Seeing { config: &config, clock: &clock, counters: &counters, board: &board, store: &store, stop: &stop };
-    let vision = if record_only { None } else { Some(seeing.start(rules.subscribe(), &mut core)?) };
+    let seeing = if record_only { None } else { Some(seeing.start(rules.subscribe(), &mut core)?) };
+    let (vision, stills) = seeing.unzip();
     let fleet = Fleet::new(
         recorder.clone(),
         vision.clone(),
@@ -250,6 +252,8 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
         clock: clock.clone(),
         data_dir: config.data.clone(),
         store_dir: config.store.clone(),
+        live: recorder.live(),
+        stills: Arc::new(http::Stills::new(stills)),
         // A name is given at set-up, which comes with accounts; until then the pages show the product's.
         site: String::new(),
         stop: stop.clone(),

@@ -9,10 +9,10 @@ mod engines;
 mod events;
 #[path = "store_contract/files.rs"]
 mod files;
-#[path = "store_contract/integrity.rs"]
-mod integrity;
 #[path = "store_contract/gaps.rs"]
 mod gaps;
+#[path = "store_contract/integrity.rs"]
+mod integrity;
 #[path = "store_contract/recording.rs"]
 mod recording;
 #[path = "store_contract/rules.rs"]

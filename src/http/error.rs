@@ -7,7 +7,11 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::{domain::refusal::Refusal, record::playback::PlaybackError, store::StoreError};
+use crate::{
+    domain::{refusal::Refusal, time::Span},
+    record::playback::PlaybackError,
+    store::StoreError,
+};
 
 /// What a request can end in besides an answer.
 #[derive(Debug)]
@@ -24,6 +28,8 @@ pub enum ApiError {
     TooSlow,
     /// 409: clashes with what is there.
     Clash(Vec<Refusal>),
+    /// 409: one film cannot hold all of the span; these parts of it can be had one by one.
+    Parts(Vec<Span>),
     /// 413: the body is larger than anything we take.
     TooLarge(usize),
     /// 415: the body is not JSON.
@@ -81,6 +87,15 @@ impl ApiError {
                 (StatusCode::REQUEST_TIMEOUT, vec![Refusal::new("body", vi, en)])
             }
             Self::Clash(refusals) => (StatusCode::CONFLICT, refusals),
+            Self::Parts(spans) => {
+                let n = spans.len();
+                let refusal = Refusal::new(
+                    "clip",
+                    format!("camera đổi cấu hình hình giữa khoảng này; hãy xem từng đoạn ({n} đoạn, ghi ở parts)"),
+                    format!("the camera changed its picture settings inside this span; play its {n} parts one by one"),
+                );
+                (StatusCode::CONFLICT, vec![refusal])
+            }
             Self::TooLarge(most) => {
                 let kib = most / 1024;
                 let refusal = Refusal::new(
@@ -116,13 +131,16 @@ impl ApiError {
 #[derive(Serialize)]
 struct Errors {
     errors: Vec<Refusal>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<Vec<Span>>,
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let parts = if let Self::Parts(spans) = &self { Some(spans.clone()) } else { None };
         let length = if let Self::OutsideRange(len) = self { Some(len) } else { None };
         let (status, errors) = self.parts();
-        let mut response = (status, Json(Errors { errors })).into_response();
+        let mut response = (status, Json(Errors { errors, parts })).into_response();
         let content_range = length.and_then(|len| HeaderValue::try_from(format!("bytes */{len}")).ok());
         if let Some(value) = content_range {
             response.headers_mut().insert(header::CONTENT_RANGE, value);
@@ -161,11 +179,7 @@ impl From<PlaybackError> for ApiError {
                 "không có hình ghi được trong khoảng này; xem danh sách đoạn không ghi hình để biết vì sao",
                 "nothing was recorded in this span; the recording gaps say why",
             )),
-            PlaybackError::ParametersChange(spans) => Self::Clash(vec![Refusal::new(
-                "clip",
-                format!("camera đổi cấu hình hình giữa khoảng này; hãy xem từng đoạn ({} đoạn)", spans.len()),
-                format!("the camera changed its picture settings inside this span; play its {} parts", spans.len()),
-            )]),
+            PlaybackError::ParametersChange(spans) => Self::Parts(spans),
             PlaybackError::Store(error) => error.into(),
             error @ PlaybackError::File { .. } => Self::Internal(error.to_string()),
         }

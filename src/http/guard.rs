@@ -88,7 +88,10 @@ fn check(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError
             "that host name is not taken; open it as http://localhost or http://127.0.0.1",
         )));
     }
-    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+    // A WebSocket is not bound to its page's origin by the browser: what it reads must be guarded as a change is.
+    let socket = headers.contains_key(header::UPGRADE);
+    let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+    if reads && !socket {
         return Ok(());
     }
     let cross_site = headers.get("sec-fetch-site").is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"cross-site"));
@@ -97,9 +100,12 @@ fn check(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError
     if cross_site || foreign {
         return Err(ApiError::Forbidden(Refusal::new(
             "Origin",
-            "yêu cầu thay đổi đến từ một trang khác nên bị từ chối; hãy thao tác trong chính trang Vọng Lâu",
-            "a change asked for by another page is refused; do it in the page of Vọng Lâu itself",
+            "yêu cầu đến từ một trang khác nên bị từ chối; hãy thao tác trong chính trang Vọng Lâu",
+            "what another page asks for is refused; do it in the page of Vọng Lâu itself",
         )));
+    }
+    if reads {
+        return Ok(());
     }
     // A DELETE carries no body and, unlike a POST, is never sent across origins without a question.
     let has_body = headers.get(header::CONTENT_LENGTH).is_some_and(|l| l.as_bytes() != b"0")
@@ -173,6 +179,18 @@ mod tests {
         let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("localhost"))]);
         assert!(check(&Method::GET, &Uri::from_static("http://localhost/"), &headers).is_ok());
         assert!(check(&Method::GET, &Uri::from_static("http://evil.example/"), &headers).is_err());
+    }
+
+    #[test]
+    fn a_socket_is_opened_by_our_own_pages_only() {
+        let (host, socket) = (("host", "localhost:80"), ("upgrade", "websocket"));
+        assert_eq!(asked(Method::GET, &[host, socket]), 200, "no browser");
+        assert_eq!(asked(Method::GET, &[host, socket, ("origin", "http://localhost:80")]), 200);
+        for bad in ["http://localhost:81", "http://evil.example", "null"] {
+            assert_eq!(asked(Method::GET, &[host, socket, ("origin", bad)]), 403, "{bad}");
+            assert_eq!(asked(Method::GET, &[host, ("origin", bad)]), 200, "{bad}: a page that only reads");
+        }
+        assert_eq!(asked(Method::GET, &[host, socket, ("sec-fetch-site", "cross-site")]), 403);
     }
 
     #[test]

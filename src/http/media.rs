@@ -3,7 +3,7 @@
 
 use axum::{
     body::Body,
-    extract::{FromRequestParts, State},
+    extract::{FromRequestParts, State, ws::WebSocketUpgrade},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -13,10 +13,11 @@ use futures::StreamExt;
 use super::{
     cameras,
     error::ApiError,
-    events,
+    events, live,
     params::{Id, Params},
     range::{self, Part},
     state::AppState,
+    video,
 };
 use crate::{
     domain::{
@@ -28,7 +29,10 @@ use crate::{
         time::{MediaTime, Span},
     },
     events::snapshot,
-    record::playback::{Media, PlaybackError},
+    record::{
+        playback::{Media, PlaybackError},
+        still::KeyPlace,
+    },
 };
 
 /// What media is wanted for; decides the right, the headers and, later, what is masked.
@@ -40,6 +44,10 @@ pub(super) enum Purpose<'a> {
     Snapshot { event: &'a Event, boxed: bool },
     /// To watch here.
     Playback { stream: Option<StreamKind> },
+    /// To watch what comes.
+    Watch { upgrade: WebSocketUpgrade, kind: StreamKind },
+    /// One picture of what was recorded.
+    Still { stream: Option<StreamKind> },
     /// To take away as a file.
     Export { stream: Option<StreamKind> },
 }
@@ -62,11 +70,16 @@ pub(super) async fn picture(
     actor: Actor,
     State(state): State<AppState>,
     Id(id): Id,
+    params: Params,
     asked: Asked,
 ) -> Result<Response, ApiError> {
+    let (at, stream) = (params.time_us("at")?, video::stream(&params)?);
     let camera = cameras::find(&state, CameraId(id)).await?;
-    let now = state.clock.media().us();
-    serve_media(&state, &actor, &asked, &camera, Span { start_us: now, end_us: now }, Purpose::Live).await
+    let (at, purpose) = match at {
+        Some(at) => (at, Purpose::Still { stream }),
+        None => (state.clock.media().us(), Purpose::Live),
+    };
+    serve_media(&state, &actor, &asked, &camera, Span { start_us: at, end_us: at }, purpose).await
 }
 
 pub(super) async fn event_picture(
@@ -90,7 +103,7 @@ pub(super) async fn clip(
     params: Params,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let stream = params.one_of("stream", StreamKind::from_name, "main, sub")?;
+    let stream = video::stream(&params)?;
     let download = params.flag("download")?.unwrap_or(false);
     let event = events::find(&state, id).await?;
     let camera = cameras::find(&state, event.camera).await?;
@@ -131,12 +144,23 @@ pub(super) async fn serve_media(
             response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
             Ok(response)
         }
+        Purpose::Watch { upgrade, kind } => live::watch(state, camera, upgrade, kind),
+        Purpose::Still { stream } => {
+            let place = key_place(state, camera, MediaTime(span.start_us), stream).await?;
+            let jpeg = state.stills.picture(&place).await?;
+            let mut response = still(asked, jpeg, &format!("\"{}-{}\"", place.segment, place.offset))?;
+            let headers = response.headers_mut();
+            headers.insert(PICTURE_TIME, HeaderValue::from(place.time.us()));
+            // A newer key frame may still come for a moment just past: the page asks again, a 304 answers.
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+            Ok(response)
+        }
         Purpose::Playback { stream } => {
-            let media = plan(state, camera, span, stream).await?;
+            let (_, media) = plan(state, camera, span, stream).await?;
             recording(state, asked, camera, media, "inline")
         }
         Purpose::Export { stream } => {
-            let media = plan(state, camera, span, stream).await?;
+            let (_, media) = plan(state, camera, span, stream).await?;
             recording(state, asked, camera, media, "attachment")
         }
     }
@@ -173,17 +197,41 @@ async fn read_snapshot(state: &AppState, event: &Event, boxed: bool) -> Result<(
 }
 
 /// The asked stream; without a wish the main one, or the sub one where the main one has nothing to play as one piece.
-async fn plan(state: &AppState, camera: &Camera, span: Span, wish: Option<StreamKind>) -> Result<Media, ApiError> {
+pub(super) async fn plan(
+    state: &AppState,
+    camera: &Camera,
+    span: Span,
+    wish: Option<StreamKind>,
+) -> Result<(StreamKind, Media), ApiError> {
     let mut first_error = None;
     for kind in [StreamKind::Main, StreamKind::Sub] {
         let Some(stream) = camera.stream(kind).filter(|_| wish.is_none_or(|w| w == kind)) else { continue };
         match Media::plan(&state.store, &state.store_dir, stream.id, span).await {
-            Ok(media) => return Ok(media),
+            Ok(media) => return Ok((kind, media)),
             Err(error @ PlaybackError::Store(_)) => return Err(error.into()),
             Err(error) => first_error = first_error.or(Some(error)),
         }
     }
     Err(first_error.unwrap_or(PlaybackError::Nothing).into())
+}
+
+/// Where the key frame for a moment lies, of the asked stream or of the first that has one.
+async fn key_place(
+    state: &AppState,
+    camera: &Camera,
+    at: MediaTime,
+    wish: Option<StreamKind>,
+) -> Result<KeyPlace, ApiError> {
+    for kind in [StreamKind::Main, StreamKind::Sub] {
+        let Some(stream) = camera.stream(kind).filter(|_| wish.is_none_or(|w| w == kind)) else { continue };
+        match KeyPlace::find(&state.store, &state.store_dir, stream.id, at).await {
+            Err(PlaybackError::Nothing) => {}
+            found => return Ok(found?),
+        }
+    }
+    let vi = "không có hình ghi được lúc này; thanh thời gian cho biết lúc nào có hình và vì sao không";
+    let en = "nothing was recorded at that time; the timeline says when something was, and why not";
+    Err(ApiError::NotFound(Refusal::new("at", vi, en)))
 }
 
 /// A JPEG in memory.

@@ -7,7 +7,7 @@
 //! Every route is one row of [`routes::TABLE`]; router and OpenAPI document both come from it. One file a resource;
 //! [`error`] alone decides statuses; all media leaves through `media::serve_media`.
 //!
-//! Limits: 256 KiB and 30 s a body, 256 connections, 200 events a page, 3 s for answers under way when it stops.
+//! Limits: 256 KiB and 30 s a body, 256 connections, 16 live views, 24 h a film, 200 events a page, 3 s for answers under way when it stops.
 //!
 //! What it refuses to do: listen on anything but loopback while there are no accounts, answer another host name, change
 //! anything for a page of another origin, say a password, show an inside error to the outside, write SQL.
@@ -20,6 +20,7 @@ mod changes;
 pub mod error;
 mod events;
 mod guard;
+mod live;
 mod locks;
 mod media;
 mod openapi;
@@ -33,10 +34,14 @@ mod shapes;
 /// What handlers may use.
 pub mod state;
 mod status;
+mod stills;
 mod storage;
+mod timeline;
+mod video;
 mod web;
 
 pub use access::Peer;
 pub use routes::{router, router_of};
 pub use serve::{CONNECTIONS_MAX, check_listen, serve, serve_router};
 pub use state::AppState;
+pub use stills::Stills;

@@ -113,6 +113,7 @@ fn answer(answer: Answer) -> (&'static str, Value) {
         Answer::Json(name) => ("200", json_of(name)),
         Answer::Created(name) => ("201", json_of(name)),
         Answer::Nothing => ("204", json!({"description": "Done."})),
+        Answer::Socket => ("101", json!({"description": "A WebSocket."})),
         Answer::Bytes(mime) => ("200", json!({"description": mime, "content": {mime: {}}})),
     }
 }

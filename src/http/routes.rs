@@ -5,7 +5,8 @@ use axum::{
 };
 
 use super::{
-    cameras, changes, events, guard, locks, media, openapi, rules, serve, shapes, state::AppState, status, storage, web,
+    cameras, changes, events, guard, live, locks, media, openapi, rules, serve, shapes, state::AppState, status,
+    storage, timeline, video, web,
 };
 
 /// What a person needs the right for; accounts will map roles to these.
@@ -102,6 +103,8 @@ pub enum Answer {
     Nothing,
     /// 200 (or 206) with this media type.
     Bytes(&'static str),
+    /// 101: a WebSocket.
+    Socket,
 }
 
 /// One route.
@@ -184,6 +187,21 @@ const SPAN: &[Param] = &[
 ];
 const DOWNLOAD: Param = Param { name: "download", kind: Kind::Flag, about: "1 to keep it as a file." };
 
+const FROM: Param = Param { name: "from", kind: Kind::Time, about: "Where it begins; required." };
+const TO: Param = Param { name: "to", kind: Kind::Time, about: "Where it ends; required." };
+const AT: Param = Param {
+    name: "at",
+    kind: Kind::Time,
+    about: "Instead of the last picture that of the key frame at or before this in what was recorded.",
+};
+const STEP: Param = Param {
+    name: "step",
+    kind: Kind::Int,
+    about: "Microseconds; spans closer to each other become one. 0 when not given.",
+};
+const LIVE_STREAM: Param =
+    Param { name: "stream", kind: Kind::OneOf(&["main", "sub"]), about: "Which stream; sub when not given." };
+
 macro_rules! table {
     ($($method:ident $path:literal, $action:ident $resource:literal, $handler:path, $summary:literal,
        $query:expr, $request:expr, $answer:ident $(($of:literal))?;)+) => {
@@ -215,7 +233,17 @@ table! {
     Delete "/api/v1/cameras/{id}", Configure "camera", cameras::retire,
         "Retires a camera; what it recorded stays.", &[], None, Nothing;
     Get "/api/v1/cameras/{id}/picture.jpg", Live "camera", media::picture,
-        "The last picture; its time is in X-Picture-Time-Us.", &[TIME_SHOWN], None, Bytes("image/jpeg");
+        "The last picture, or one of what was recorded; its time is in X-Picture-Time-Us.", &[TIME_SHOWN, AT, STREAM], None, Bytes("image/jpeg");
+    Get "/api/v1/cameras/{id}/live", Live "camera", live::stream,
+        "What it shows now: a message {mime, start_us}, then init and fragments of an MP4.", &[LIVE_STREAM], None, Socket;
+    Get "/api/v1/cameras/{id}/video.mp4", Playback "camera", video::film,
+        "The recording of a span of at most 24 h, any byte range of it; an end that is still to come is fixed by a redirect.",
+        &[FROM, TO, STREAM, DOWNLOAD], None, Bytes("video/mp4");
+    Get "/api/v1/cameras/{id}/video.json", Playback "camera", video::describe,
+        "What that film is made of.", &[FROM, TO, STREAM], None, Json("Video");
+    Get "/api/v1/cameras/{id}/timeline", Playback "camera", timeline::show,
+        "What of a span of at most a week was recorded, what moved, what is missing and why.",
+        &[FROM, TO, STEP, STREAM], None, Json("Timeline");
     Get "/api/v1/cameras/{id}/gaps", Playback "camera", locks::gaps,
         "What is missing of each stream and why; recorded, gaps and removed add up to the window answered.",
         SPAN, None, Json("GapReport");

@@ -2,9 +2,10 @@ use std::{future::Future, path::PathBuf, sync::Arc};
 
 use tokio::sync::Notify;
 
-use super::error::ApiError;
+use super::{error::ApiError, stills::Stills};
 use crate::{
     domain::time::WallTime,
+    record::live::Live,
     runtime::{
         board::{Board, Change},
         clock::Clock,
@@ -30,6 +31,10 @@ pub struct AppState {
     pub data_dir: PathBuf,
     /// The folder recordings are written to.
     pub store_dir: PathBuf,
+    /// What is shown live.
+    pub live: Live,
+    /// Pictures of moments past.
+    pub stills: Arc<Stills>,
     /// The name of the installation, shown in the status.
     pub site: String,
     /// Asked: streams of changes and media bodies end.

@@ -55,11 +55,21 @@ pub fn hex(hash: &Hash) -> String {
     hash.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// `ftyp`, `moov` and the box that says what the file is.
+/// What a file of ours begins with: [`head`] and the box that says what the file is.
 ///
 /// # Errors
 /// When the sample entry is too large.
 pub fn init(params: &StreamParams, info: &Info) -> Result<Vec<u8>, FormatError> {
+    let mut out = head(params)?;
+    chain::push_info(&mut out, info).map_err(|_| FormatError::Shape("the info box cannot be written"))?;
+    Ok(out)
+}
+
+/// `ftyp` and `moov`: all that a player needs before the first fragment.
+///
+/// # Errors
+/// When the sample entry is too large.
+pub fn head(params: &StreamParams) -> Result<Vec<u8>, FormatError> {
     let mut out = Vec::with_capacity(1024);
     Ftyp { major_brand: b"iso6".into(), minor_version: 0, compatible_brands: vec![b"iso6".into(), b"mp41".into()] }
         .encode(&mut out)?;
@@ -71,7 +81,6 @@ pub fn init(params: &StreamParams, info: &Info) -> Result<Vec<u8>, FormatError> 
     let count_at = find(&moov, &stsd)?.0 + 12;
     moov[count_at..count_at + 4].copy_from_slice(&1u32.to_be_bytes());
     out.extend_from_slice(&moov);
-    chain::push_info(&mut out, info).map_err(|_| FormatError::Shape("the info box cannot be written"))?;
     Ok(out)
 }
 

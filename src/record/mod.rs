@@ -35,14 +35,15 @@ use crate::{
     store::Store,
 };
 
-mod chain;
 pub mod accounts;
+mod chain;
 mod disk;
 mod file;
 mod fmp4;
 mod folder;
 mod index;
 pub mod ledger;
+pub mod live;
 mod lost;
 pub mod playback;
 mod reading;
@@ -50,6 +51,7 @@ mod recover;
 pub mod reindex;
 pub mod scrub;
 mod segmenter;
+pub mod still;
 mod stream;
 pub mod sweeper;
 #[cfg(test)]
@@ -179,6 +181,11 @@ impl Recorder {
             run.await;
         });
         sender
+    }
+    /// What is shown live of the streams that are recorded.
+    #[must_use]
+    pub fn live(&self) -> live::Live {
+        self.shared.live.clone()
     }
     /// Waits until everything received is on disk and in the index; all senders must have been dropped.
     pub async fn finish(self) {

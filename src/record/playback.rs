@@ -30,6 +30,9 @@ use crate::{
 const CHUNK: u64 = 256 << 10;
 /// Neighbours further apart than this have a gap between them, microseconds.
 const GAP_US: i64 = 50_000;
+/// A fragment that reaches less than this into the span is left out: times are rounded, and a part that is asked for by its
+/// own start must not begin with the part before it.
+const TOUCH_US: i64 = 1000;
 
 /// Why nothing can be played.
 #[derive(Debug, thiserror::Error)]
@@ -64,11 +67,21 @@ pub struct Media {
     pub etag: String,
     /// What it really covers: from the key frame at or before the asked start to the end of the last fragment.
     pub span: Span,
-    /// The stretches without a gap it is made of, in order. Gaps are closed in playing time: a part starts to play where
-    /// the lengths of those before it add up to.
-    pub parts: Vec<Span>,
+    /// The stretches without a gap it is made of, in order. Gaps are closed in playing time.
+    pub parts: Vec<Part>,
+    /// How long it plays, microseconds.
+    pub duration_us: i64,
     front: Bytes,
     pieces: Vec<Piece>,
+}
+
+/// A stretch without a gap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// When it was recorded.
+    pub span: Span,
+    /// Where it starts in the media, microseconds.
+    pub media_start_us: i64,
 }
 
 /// A fragment's place in the media.
@@ -115,6 +128,7 @@ impl Media {
             etag: etag(&chosen, span),
             span: whole,
             parts,
+            duration_us: media_us(entries.iter().map(|e| u64::from(e.duration_90k)).sum()),
             front: front.into(),
             pieces,
         })
@@ -132,6 +146,7 @@ impl Media {
 
 fn choose(segments: &[Segment], span: Span) -> Vec<Chosen<'_>> {
     let mut chosen: Vec<Chosen<'_>> = Vec::new();
+    let inner = Span { start_us: span.start_us.saturating_add(TOUCH_US.min(span.len_us() - 1)), end_us: span.end_us };
     for segment in segments {
         let all = segment.fragments.iter().map(|&entry| {
             let us = |ticks: u64| segment.start_us.saturating_add(ticks_to_us(ticks.min(1 << 56).cast_signed()));
@@ -139,8 +154,8 @@ fn choose(segments: &[Segment], span: Span) -> Vec<Chosen<'_>> {
             Chosen { segment, entry, span: Span { start_us: us(start), end_us: us(end) } }
         });
         let mut all: Vec<_> = all.collect();
-        let Some(mut first) = all.iter().position(|c| c.span.meets(span)) else { continue };
-        let last = all.iter().rposition(|c| c.span.meets(span)).unwrap_or(first);
+        let Some(mut first) = all.iter().position(|c| c.span.meets(inner)) else { continue };
+        let last = all.iter().rposition(|c| c.span.meets(inner)).unwrap_or(first);
         if chosen.is_empty() {
             // Decoding starts at a key frame: the one at or before, or else the next one.
             let before = all[..=first].iter().rposition(|c| c.entry.key);
@@ -161,20 +176,30 @@ fn check_parameters(chosen: &[Chosen<'_>]) -> Result<(), PlaybackError> {
         }
     }
     if runs.len() > 1 {
-        return Err(PlaybackError::ParametersChange(runs.into_iter().map(|(_, span)| span).collect()));
+        let mut spans: Vec<Span> = runs.into_iter().map(|(_, span)| span).collect();
+        for i in 1..spans.len() {
+            spans[i - 1].end_us = spans[i - 1].end_us.min(spans[i].start_us);
+        }
+        return Err(PlaybackError::ParametersChange(spans));
     }
     Ok(())
 }
 
-fn parts(chosen: &[Chosen<'_>]) -> Vec<Span> {
-    let mut parts: Vec<Span> = Vec::new();
+fn parts(chosen: &[Chosen<'_>]) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    let mut ticks = 0;
     for c in chosen {
         match parts.last_mut() {
-            Some(part) if (c.span.start_us - part.end_us).abs() <= GAP_US => part.end_us = c.span.end_us,
-            _ => parts.push(c.span),
+            Some(part) if (c.span.start_us - part.span.end_us).abs() <= GAP_US => part.span.end_us = c.span.end_us,
+            _ => parts.push(Part { span: c.span, media_start_us: media_us(ticks) }),
         }
+        ticks += u64::from(c.entry.duration_90k);
     }
     parts
+}
+
+fn media_us(ticks: u64) -> i64 {
+    ticks_to_us(ticks.min(1 << 56).cast_signed())
 }
 
 fn pieces(folder: &Path, chosen: &[Chosen<'_>], front_bytes: u64) -> Vec<Piece> {

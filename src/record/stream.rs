@@ -13,6 +13,7 @@ use tokio::{
 use super::{
     RecordedStream,
     disk::Job,
+    live::Live,
     lost::Lost,
     segmenter::{Fragment, Segmenter},
 };
@@ -37,6 +38,7 @@ pub(super) struct Shared {
     pub room: Arc<Semaphore>,
     pub clock: Clock,
     pub counters: Arc<Counters>,
+    pub live: Live,
     pub overload: Throttle,
     pub patience: Duration,
 }
@@ -44,7 +46,8 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(jobs: Sender<Job>, clock: Clock, counters: Arc<Counters>) -> Self {
         let room = Arc::new(Semaphore::new(QUEUE_BYTES));
-        Self { jobs, room, clock, counters, overload: Throttle::default(), patience: PATIENCE }
+        let live = Live::new(Arc::clone(&counters));
+        Self { jobs, room, clock, counters, live, overload: Throttle::default(), patience: PATIENCE }
     }
 }
 
@@ -104,9 +107,12 @@ impl Recording {
         }
         self.send(Job::Close(self.stream.stream));
         self.tell_shed();
+        self.shared.live.end(self.stream.stream);
     }
 
     async fn hand_over(&mut self, fragment: Fragment) {
+        // Before the disk, which may be slow.
+        self.shared.live.push(self.stream.stream, &fragment);
         let Some(room) = self.room_for(&fragment).await else { return self.give_up(&fragment) };
         self.tell_shed();
         let samples = fragment.samples.len() as u64;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::domain::{geometry::NormBox, ids::CameraId, time::MediaTime};
+use crate::domain::{geometry::NormBox, ids::CameraId, packet::Codec, time::MediaTime};
 
 /// A picture of a camera at a time.
 #[derive(Debug)]
@@ -31,3 +31,19 @@ pub struct Snapshot {
 
 /// Where questions for snapshots go.
 pub type Snapshots = mpsc::Sender<SnapshotAsk>;
+
+/// A key frame to be decoded to a picture.
+#[derive(Debug)]
+pub struct StillAsk {
+    /// How it is coded.
+    pub codec: Codec,
+    /// AVC or HEVC decoder configuration record.
+    pub decoder_config: Bytes,
+    /// NAL units behind 4-byte lengths.
+    pub data: Bytes,
+    /// Where the JPEG goes; dropped when it cannot be decoded.
+    pub reply: oneshot::Sender<Bytes>,
+}
+
+/// Where key frames are decoded.
+pub type Stills = mpsc::Sender<StillAsk>;

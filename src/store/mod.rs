@@ -24,6 +24,7 @@ mod retention;
 mod rules;
 mod segments;
 mod shapes;
+mod spans;
 mod sql;
 mod time;
 mod tracks;

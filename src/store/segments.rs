@@ -10,9 +10,9 @@ use crate::domain::{
 };
 
 /// No segment is longer (they are about a minute), so that an index over starts finds all that reach into a span.
-const SEGMENT_US_MAX: i64 = 3_600_000_000;
+pub(super) const SEGMENT_US_MAX: i64 = 3_600_000_000;
 /// The most segments or gaps one call gives: two weeks of one stream.
-const ROWS_MAX: i64 = 20_000;
+pub(super) const ROWS_MAX: i64 = 20_000;
 
 /// New fragments of an open segment, on disk already.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! The vision child: reads packets from the socket that is its standard input, decodes, analyses, answers.
 //!
-//! Threads: this one reads and feeds the decoders; GStreamer has one a camera; `look` analyses; `pulse` acknowledges,
+//! Threads: this one reads and feeds the decoders; GStreamer has one a camera; `look` analyses; `stills` decodes single
+//! key frames; `pulse` acknowledges,
 //! is the sign of life, and ends the process when one of the others has been stuck for long. The process ends with its
 //! parent (end of file), after `Finish`, or for a damaged message. A camera that cannot be decoded never ends it.
 
@@ -21,6 +22,7 @@ use super::{
     desk::{Ask, Desk, Uplink, Watch, Worker},
     link::{self, Down, Totals, Up},
     model::{MODEL_BYTES_MAX, ModelSpec},
+    still::{Darkroom, Negative},
 };
 use crate::{
     domain::{ids::CameraId, packet::Codec, time::MediaTime},
@@ -73,6 +75,7 @@ struct Shared {
     meters: Mutex<BTreeMap<CameraId, Meter>>,
     decoded: Arc<AtomicU64>,
     reading: Watch,
+    stills: Arc<Watch>,
     over: AtomicBool,
 }
 
@@ -105,6 +108,7 @@ struct Parts {
 struct Child {
     clock: Clock,
     desk: Arc<Desk>,
+    darkroom: Darkroom,
     up: Arc<Uplink>,
     shared: Arc<Shared>,
     cameras: BTreeMap<CameraId, Camera>,
@@ -145,7 +149,8 @@ impl Child {
                 std::process::exit(4);
             }
         })?;
-        let mut child = Self { clock, desk, up, shared, cameras: BTreeMap::new(), parts: None };
+        let darkroom = Darkroom::open(up.clone(), shared.stills.clone(), clock.clone())?;
+        let mut child = Self { clock, desk, darkroom, up, shared, cameras: BTreeMap::new(), parts: None };
         loop {
             child.shared.reading.at(0);
             let Some(message) = link::read_message(&mut reading, &mut buffer)? else { return Ok(()) };
@@ -181,6 +186,11 @@ impl Child {
                 self.parts = Some(Parts { spec, size, bytes: Vec::new() });
             }
             Down::ModelPart { data } => self.model_part(&data)?,
+            Down::Still { id, codec, decoder_config, data } => {
+                if !self.darkroom.take(Negative { id, codec, decoder_config, data }) {
+                    self.up.send(&Up::StillDone { id, jpeg: None });
+                }
+            }
             Down::Snapshot { id, camera, time, boxes } => {
                 if !self.desk.ask(Ask { id, camera, time, boxes }) {
                     self.up.send(&Up::SnapshotGone { id });
@@ -296,7 +306,7 @@ fn pulse(clock: &Clock, desk: &Desk, up: &Uplink, shared: &Shared, worker: &Watc
             return;
         }
         let now = clock.boot().us();
-        if worker.busy_us(now).max(shared.reading.busy_us(now)) > STUCK_US {
+        if [worker, &shared.reading, &shared.stills].iter().any(|w| w.busy_us(now) > STUCK_US) {
             tracing::error!("vision is stuck; a new process will take over");
             std::process::exit(4);
         }

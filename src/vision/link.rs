@@ -15,7 +15,7 @@ use super::model::ModelSpec;
 use crate::domain::{geometry::NormBox, ids::CameraId, packet::Codec, time::MediaTime, track::FrameSeen};
 
 /// Grows with every change of a message.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 /// The most bytes a message may take.
 pub const MESSAGE_MAX: usize = 4 << 20;
 /// Bytes of a model that travel in one message.
@@ -95,6 +95,17 @@ pub enum Down {
         /// What to draw on the boxed one.
         boxes: Vec<NormBox>,
     },
+    /// A picture of a key frame is wanted.
+    Still {
+        /// Told back in the answer.
+        id: u64,
+        /// How it is coded.
+        codec: Codec,
+        /// AVC or HEVC decoder configuration record.
+        decoder_config: Bytes,
+        /// NAL units behind 4-byte lengths.
+        data: Bytes,
+    },
     /// No packet follows: finish what is there, say `Done`, end.
     Finish,
 }
@@ -152,6 +163,13 @@ pub enum Up {
     SnapshotGone {
         /// As asked.
         id: u64,
+    },
+    /// A still asked for.
+    StillDone {
+        /// As asked.
+        id: u64,
+        /// As decoded; `None` when it could not be.
+        jpeg: Option<Bytes>,
     },
     /// Said four times a second whatever happens: the sign of life.
     Totals(Totals),
@@ -280,6 +298,7 @@ impl Up {
             }
             Self::Picture { jpeg: picture, .. } => jpeg(picture),
             Self::SnapshotDone { plain, boxed, .. } => jpeg(plain) && jpeg(boxed),
+            Self::StillDone { jpeg: still, .. } => still.as_ref().is_none_or(jpeg),
             Self::Detector { name, why } => [name, why].into_iter().flatten().all(|t| t.len() <= TEXT_MAX),
             Self::Failure { text } => text.len() <= TEXT_MAX,
             Self::Hello | Self::Ack { .. } | Self::SnapshotGone { .. } | Self::Totals(_) | Self::Done => true,

@@ -3,7 +3,7 @@
 //! Purpose: hostile bytes can kill the child, never the recording. In: packets of the sub streams, a [`model::Model`],
 //! questions for snapshots. Out: a [`FrameSeen`] for every analysed frame, pictures and the state on the board,
 //! counters. Parent side: `parent` over `wire`, `lane` and `link`. Child side: `child` (reading), `decode` (GStreamer),
-//! `desk` (the analysis thread), `worker` (gate → detect → track), `picture`. [`analyze`] runs the same code over a file.
+//! `desk` (the analysis thread), `still` (single key frames), `worker` (gate → detect → track), `picture`. [`analyze`] runs the same code over a file.
 //!
 //! Limits: 64 packets queued and 8 MiB under way a camera, 64 MiB for all; 5 analysed frames a second a camera; only
 //! the newest waits. It refuses to decode in the serving process, to believe the child unchecked, and to load ONNX
@@ -21,10 +21,18 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     domain::{ids::CameraId, packet::Packet, refusal::Refusal, track::FrameSeen},
-    runtime::{ask::Snapshots, board::Board, clock::Clock, counters::Counters, stop::Stop, tasks::Tasks},
+    runtime::{
+        ask::{Snapshots, Stills},
+        board::Board,
+        clock::Clock,
+        counters::Counters,
+        stop::Stop,
+        tasks::Tasks,
+    },
 };
 
 pub mod analyze;
+mod asked;
 pub mod child;
 pub mod decode;
 pub mod desk;
@@ -35,6 +43,7 @@ pub mod link;
 pub mod model;
 mod parent;
 pub mod picture;
+pub mod still;
 pub mod wire;
 pub mod worker;
 
@@ -47,6 +56,8 @@ const CAMERA_QUEUE: usize = 64;
 const SEEN_QUEUE: usize = 256;
 /// Questions for snapshots that may wait.
 const ASK_QUEUE: usize = 32;
+/// Key frames to be decoded that may wait.
+const STILLS_QUEUE: usize = 4;
 
 /// The parent's hold on the child.
 #[derive(Debug, Clone)]
@@ -63,6 +74,8 @@ pub struct VisionOut {
     pub seen: mpsc::Receiver<FrameSeen>,
     /// Where to ask for snapshots of recent frames.
     pub snapshots: Snapshots,
+    /// Where to have key frames decoded.
+    pub stills: Stills,
 }
 
 impl Vision {
@@ -81,6 +94,7 @@ impl Vision {
     ) -> (Self, VisionOut) {
         let (to_control, control) = mpsc::unbounded_channel();
         let (snapshots, asks) = mpsc::channel(ASK_QUEUE);
+        let (to_stills, stills) = mpsc::channel(STILLS_QUEUE);
         let (seen, out) = mpsc::channel(SEEN_QUEUE);
         let pid = Arc::new(AtomicU32::new(0));
         let (model, refused) = match model {
@@ -97,11 +111,12 @@ impl Vision {
             stop,
             control,
             asks,
+            stills,
             seen,
             pid: pid.clone(),
         };
         tasks.spawn("vision", parent::Parent::new(given).run());
-        (Self { control: to_control, pid }, VisionOut { seen: out, snapshots })
+        (Self { control: to_control, pid }, VisionOut { seen: out, snapshots, stills: to_stills })
     }
     /// Where a camera's sub-stream packets go (`try_send`; full means dropped and counted). Dropping the sender takes the camera away.
     #[must_use]

@@ -18,8 +18,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_stream::{StreamExt, StreamMap, StreamNotifyClose, wrappers::ReceiverStream};
 
 use super::{
+    asked::{Asked, Asker},
     lane::{Lane, Offer},
-    link::{Down, LinkError, Totals, Up},
+    link::{Down, LinkError, MESSAGE_MAX, Totals, Up},
     model::Model,
     wire::{Turn, Wire, WireError},
 };
@@ -32,7 +33,7 @@ use crate::{
         track::FrameSeen,
     },
     runtime::{
-        ask::{Snapshot, SnapshotAsk},
+        ask::{Snapshot, SnapshotAsk, StillAsk},
         board::{Board, Picture, VisionState},
         clock::Clock,
         counters::Counters,
@@ -57,9 +58,6 @@ const MODEL_DEATHS_MAX: u32 = 3;
 /// How long the sources get to end, and the child to finish, microseconds.
 const SOURCES_US: i64 = 1_000_000;
 const FINISH_US: i64 = 4_000_000;
-/// Questions that may be open, and for how long, microseconds.
-const ASKS_MAX: usize = 64;
-const ASK_US: i64 = 5_000_000;
 
 const NO_DETECTOR: &str =
     "chưa cài mô hình nhận dạng, chỉ phát hiện chuyển động / no detector installed: only motion is seen";
@@ -89,6 +87,7 @@ pub(super) struct Given {
     /// As many as there are calls of `Vision::camera`, so without a limit of its own.
     pub control: mpsc::UnboundedReceiver<Control>,
     pub asks: mpsc::Receiver<SnapshotAsk>,
+    pub stills: mpsc::Receiver<StillAsk>,
     pub seen: mpsc::Sender<FrameSeen>,
     /// 0 while no child runs.
     pub pid: Arc<AtomicU32>,
@@ -104,6 +103,7 @@ enum Happened {
     Wire(Result<Turn, WireError>),
     Packet(CameraId, Option<Packet>),
     Ask(SnapshotAsk),
+    Still(StillAsk),
     Tick,
 }
 
@@ -124,8 +124,7 @@ pub(super) struct Parent {
     lanes: BTreeMap<CameraId, Lane>,
     inlets: StreamMap<CameraId, Inlet>,
     pending: VecDeque<FrameSeen>,
-    open: BTreeMap<u64, (oneshot::Sender<Snapshot>, BootTime)>,
-    next_ask: u64,
+    asked: Asked,
     /// Of the children before this one.
     base: Totals,
     totals: Totals,
@@ -149,8 +148,7 @@ impl Parent {
             lanes: BTreeMap::new(),
             inlets: StreamMap::new(),
             pending: VecDeque::new(),
-            open: BTreeMap::new(),
-            next_ask: 0,
+            asked: Asked::default(),
             base: Totals::default(),
             totals: Totals::default(),
             closing: None,
@@ -204,6 +202,7 @@ impl Parent {
             _ = self.given.seen.reserve(), if !may_read => Happened::Room,
             Some((camera, packet)) = self.inlets.next() => Happened::Packet(camera, packet),
             Some(ask) = self.given.asks.recv() => Happened::Ask(ask),
+            Some(ask) = self.given.stills.recv() => Happened::Still(ask),
             turn = turn => Happened::Wire(turn),
         }
     }
@@ -233,6 +232,7 @@ impl Parent {
                 self.lanes.remove(&camera);
             }
             Happened::Ask(ask) => self.ask(ask)?,
+            Happened::Still(ask) => self.ask_still(ask)?,
             Happened::Tick => self.tick()?,
         }
         Ok(())
@@ -309,12 +309,21 @@ impl Parent {
     fn ask(&mut self, ask: SnapshotAsk) -> Result<(), WireError> {
         let now = self.now();
         // Dropping the reply says that there is no such picture.
-        let Some(wire) = self.wire.as_mut().filter(|_| self.open.len() < ASKS_MAX) else { return Ok(()) };
-        self.next_ask += 1;
+        let Some(wire) = self.wire.as_mut().filter(|_| self.asked.has_room()) else { return Ok(()) };
         let SnapshotAsk { camera, time, boxes, reply } = ask;
-        wire.say(&Down::Snapshot { id: self.next_ask, camera, time, boxes }, now)?;
+        let id = self.asked.note(Asker::Snapshot(reply), now);
+        wire.say(&Down::Snapshot { id, camera, time, boxes }, now)?;
         wire.flush();
-        self.open.insert(self.next_ask, (reply, now));
+        Ok(())
+    }
+    fn ask_still(&mut self, ask: StillAsk) -> Result<(), WireError> {
+        let now = self.now();
+        let fits = ask.data.len() + ask.decoder_config.len() < MESSAGE_MAX - 1024;
+        let Some(wire) = self.wire.as_mut().filter(|_| fits && self.asked.has_room()) else { return Ok(()) };
+        let StillAsk { codec, decoder_config, data, reply } = ask;
+        let id = self.asked.note(Asker::Still(reply), now);
+        wire.say(&Down::Still { id, codec, decoder_config, data }, now)?;
+        wire.flush();
         Ok(())
     }
     fn hear(&mut self) -> Result<(), WireError> {
@@ -349,14 +358,10 @@ impl Parent {
                 }
             }
             Up::SnapshotDone { id, time, plain, boxed } => {
-                if let Some((reply, _)) = self.open.remove(&id) {
-                    // Whoever asked may have stopped waiting.
-                    let _ = reply.send(Snapshot { time, plain, boxed });
-                }
+                self.asked.snapshot(id, Some(Snapshot { time, plain, boxed }));
             }
-            Up::SnapshotGone { id } => {
-                self.open.remove(&id);
-            }
+            Up::SnapshotGone { id } => self.asked.snapshot(id, None),
+            Up::StillDone { id, jpeg } => self.asked.still(id, jpeg),
             Up::Totals(totals) => self.count(totals),
             Up::Detector { name, why } => {
                 if let Some(wire) = &mut self.wire {
@@ -392,7 +397,7 @@ impl Parent {
     }
     fn tick(&mut self) -> Result<(), WireError> {
         let now = self.now();
-        self.open.retain(|_, (_, since)| now.since(*since) < ASK_US);
+        self.asked.expire(now);
         self.step_closing(now)?;
         let Some(wire) = &mut self.wire else {
             if now >= self.retry && self.closing.is_none() {
@@ -474,7 +479,7 @@ impl Parent {
         base.frames_analysed = base.frames_analysed.saturating_add(now_totals.frames_analysed);
         base.inferences = base.inferences.saturating_add(now_totals.inferences);
         base.frames_not_a_number = base.frames_not_a_number.saturating_add(now_totals.frames_not_a_number);
-        self.open.clear();
+        self.asked.clear();
         let ended: Vec<_> = self.lanes.iter_mut().map(|(c, lane)| (*c, lane.restart())).collect();
         for (camera, ended) in ended {
             self.end_tracks(camera, ended);

@@ -7,13 +7,18 @@ use vonglau::{
         camera::{Camera, StreamKind},
         ids::CameraId,
         packet::{Codec, Packet, StreamParams, ticks_to_us},
+        segment::GapCause,
         time::{BootTime, MediaTime, Span},
     },
     record::{RecordedStream, Recorder},
     runtime::tasks::Tasks,
+    store::Gap,
 };
 
-use crate::server::{Head, NOW_US, Server};
+use crate::{
+    server::{Head, NOW_US, Server},
+    table::fits,
+};
 
 const FPS: i64 = 10;
 
@@ -212,6 +217,74 @@ fn a_clip_across_a_change_of_the_picture_is_a_conflict_said_in_a_sentence() {
     record(&server, camera, &[first, second]);
     let path = format!("/api/v1/events/{}/clip.mp4", server.event(camera, rule, NOW_US));
     assert_eq!(server.get(&path).refused(409), ["clip"]);
+}
+
+#[test]
+fn a_film_across_a_change_of_the_picture_lists_the_parts_that_can_be_had() {
+    let server = Server::start();
+    let camera = server.camera("Cổng Bắc");
+    let first = take(StreamKind::Main, NOW_US - 40_000_000, 20);
+    let second = Take { session: 2, width: 704, ..take(StreamKind::Main, NOW_US - 20_000_000, 10) };
+    record(&server, camera, &[first, second]);
+    let film = |name: &str, from: i64, to: i64| format!("/api/v1/cameras/{camera}/{name}?from={from}&to={to}");
+    let whole = server.get(&film("video.mp4", NOW_US - 60_000_000, NOW_US - 10_000_000));
+    assert_eq!(whole.refused(409), ["clip"]);
+    let parts = whole.ok(409)["parts"].as_array().unwrap().clone();
+    assert_eq!(parts.len(), 2);
+    for (part, seconds) in parts.iter().zip([20, 10]) {
+        let (from, to) = (part["start_us"].as_i64().unwrap(), part["end_us"].as_i64().unwrap());
+        assert_eq!(server.get(&film("video.mp4", from, to)).status, 200);
+        let described = server.get(&film("video.json", from, to)).ok(200);
+        let schemas = server.get("/api/v1/openapi.json").ok(200)["components"]["schemas"].clone();
+        fits(&described, &schemas["Video"], &schemas, "Video");
+        assert_eq!(described["duration_us"], seconds * 1_000_000);
+        assert_eq!((&described["start_us"], &described["end_us"]), (&part["start_us"], &part["end_us"]));
+    }
+}
+
+#[test]
+fn gaps_are_closed_in_playing_time_and_listed() {
+    let server = Server::start();
+    let camera = server.camera("Cổng Bắc");
+    let first = take(StreamKind::Main, NOW_US - 400_000_000, 20);
+    let second = Take { session: 2, ..take(StreamKind::Main, NOW_US - 300_000_000, 10) };
+    record(&server, camera, &[first, second]);
+    let span = Span { start_us: NOW_US - 380_000_000, end_us: NOW_US - 300_000_000 };
+    server.runtime.block_on(async {
+        let store = &server.state.store;
+        let stream = store.camera(CameraId(camera)).await.unwrap().unwrap().streams[0].id;
+        let gap = Gap { stream, span, cause: GapCause::Network, evidence: "không trả lời".into() };
+        store.add_gap(&gap).await.unwrap();
+    });
+    let query = format!("from={}&to={}", NOW_US - 400_000_000, NOW_US - 290_000_000);
+    let film = server.get(&format!("/api/v1/cameras/{camera}/video.json?{query}")).ok(200);
+    assert_eq!(film["duration_us"], 30_000_000);
+    let starts: Vec<_> = film["parts"].as_array().unwrap().iter().map(|p| p["media_start_us"].clone()).collect();
+    assert_eq!(starts, [0, 20_000_000]);
+    assert_eq!((&film["gaps"][0]["start_us"], &film["gaps"][0]["cause"]), (&span.start_us.into(), &"network".into()));
+
+    let bar = server.get(&format!("/api/v1/cameras/{camera}/timeline?{query}")).ok(200);
+    let sum = |of: &str| -> i64 {
+        let length = |s: &serde_json::Value| s["end_us"].as_i64().unwrap() - s["start_us"].as_i64().unwrap();
+        bar[of].as_array().unwrap().iter().map(length).sum()
+    };
+    assert_eq!((sum("recorded"), sum("gaps")), (30_000_000, 80_000_000), "together they are the window: {bar}");
+}
+
+#[test]
+fn a_film_that_grows_is_fixed_by_a_redirect_and_a_too_long_one_is_refused() {
+    let server = Server::start();
+    let camera = server.camera("Cổng Bắc");
+    record(&server, camera, &[take(StreamKind::Main, NOW_US - 20_000_000, 15)]);
+    let path = |to: i64| format!("/api/v1/cameras/{camera}/video.mp4?from={}&to={to}&download=1", NOW_US - 20_000_000);
+    let growing = server.get(&path(NOW_US + 1_000_000));
+    assert_eq!(growing.status, 307);
+    assert!(growing.header("location").contains(&format!("&to={}&stream=main&download=1", NOW_US - 5_000_000)));
+    assert_eq!(server.get(growing.header("location")).status, 200);
+    assert_eq!(server.get(&path(NOW_US + 24 * 3_600_000_000)).refused(400), ["to"]);
+    assert_eq!(server.get(&path(NOW_US - 30_000_000)).refused(400), ["to"]);
+    assert_eq!(server.get(&format!("/api/v1/cameras/{camera}/video.mp4")).refused(400), ["from", "to"]);
+    assert_eq!(server.get(&format!("/api/v1/cameras/{camera}/picture.jpg?at=1000")).refused(404), ["at"]);
 }
 
 #[test]

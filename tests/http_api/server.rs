@@ -20,6 +20,7 @@ use vonglau::{
         time::WallTime,
     },
     http::{self, AppState, routes::Route},
+    record::live::Live,
     runtime::{board::Board, clock::Clock, counters::Counters, stop::Stop, tasks::ShortTasks},
     store::Store,
 };
@@ -53,6 +54,8 @@ impl Server {
             clock: Clock::stepped(WallTime(NOW_US)),
             data_dir: folder.path().join("data"),
             store_dir: folder.path().join("store"),
+            live: Live::new(Arc::default()),
+            stills: Arc::new(http::Stills::new(None)),
             site: "Xã Thử".into(),
             stop: stop.clone(),
             tasks: ShortTasks::default(),

@@ -260,11 +260,78 @@ await check('the keyboard alone opens an alert', async () => {
   await page.waitForURL(`${base}/alerts/${at.replace('alert-', '')}`);
 });
 
+await check('an alert leads to the recording around it, which plays at its moment and seeks', async () => {
+  await page.goto(`${base}/alerts/${alert.id}`);
+  await page.getByRole('link', { name: 'Xem lại quanh lúc này' }).click();
+  await page.waitForURL(`${base}/playback/${alert.camera}?at=*`);
+  const video = page.locator('.stage video');
+  const time = () => video.evaluate((v) => {
+    const player = /** @type {HTMLVideoElement} */ (v);
+    if (player.error) throw new Error(`the player says: ${player.error.message}`);
+    return player.currentTime;
+  });
+  await video.waitFor();
+  await until('playing', () => video.evaluate((v) => /** @type {HTMLVideoElement} */ (v).readyState >= 3));
+  const began = await time();
+  await until('moving', async () => (await time()) > began + 0.3);
+  const bar = page.getByRole('slider');
+  const hand = async () => Number(await bar.getAttribute('aria-valuenow'));
+  const wanted = Math.round(alert.start_us / 1e6);
+  must(Math.abs((await hand()) - wanted) < 30, `the hand stands at ${await hand()}, the alert began at ${wanted}`);
+  await page.getByRole('button', { name: 'Dừng', exact: true }).click();
+  const before = await hand();
+  await bar.focus();
+  await page.keyboard.press('ArrowLeft');
+  await until('the hand moved', async () => (await hand()) <= before - 5 || (await page.getByText('Đã chuyển đến').count()) > 0);
+  await page.getByRole('button', { name: '1 giờ' }).click();
+  await until('recorded spans on the bar', async () => (await bar.locator('.rec').count()) > 0);
+  return `from ${began.toFixed(1)} s of the film`;
+});
+
+await check('live pictures move, in four tiles and in one', async () => {
+  await page.getByRole('link', { name: 'Trực tiếp', exact: true }).click();
+  const moving = async () => {
+    const tile = page.locator('.tile video').first();
+    await tile.waitFor();
+    const time = () => tile.evaluate((v) => {
+      const player = /** @type {HTMLVideoElement} */ (v);
+      if (player.error) throw new Error(`the player says: ${player.error.message}`);
+      return player.videoWidth > 0 ? player.currentTime : 0;
+    });
+    const began = await until('the picture', time);
+    await until('moving', async () => (await time()) > began + 1);
+    await page.locator('.tile').first().getByText(/vừa xong|giây trước/).waitFor();
+    return tile.evaluate((v) => /** @type {HTMLVideoElement} */ (v).videoWidth);
+  };
+  const four = await moving();
+  await page.getByRole('button', { name: '1 ô' }).click();
+  await page.waitForFunction(() => document.querySelectorAll('.tile').length === 1);
+  const one = await moving();
+  return `${four} and ${one} pixels wide`;
+});
+
+await check('a browser without Media Source gets a picture a second, and is told so', async () => {
+  const old = await browser.newContext({ viewport: { width: 1366, height: 768 } });
+  await old.addInitScript('delete window.MediaSource');
+  shown = await old.newPage();
+  watch(shown);
+  await shown.goto(`${base}/live`);
+  const img = shown.locator('.tile img').first();
+  await img.waitFor();
+  await shown.getByText('Mỗi giây một ảnh').first().waitFor();
+  const first = await img.getAttribute('src');
+  await until('the next picture', async () => (await img.getAttribute('src')) !== first);
+  const width = await until('it', () => img.evaluate((i) => i instanceof HTMLImageElement && i.naturalWidth));
+  await old.close();
+  shown = page;
+  return `${width} pixels wide`;
+});
+
 await check('at 390 px no page scrolls sideways', async () => {
   const phone = await browser.newContext({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
   shown = await phone.newPage();
   watch(shown);
-  const pages = ['/', `/alerts/${alert.id}`, '/cameras', '/cameras/new', `/cameras/${camera}`, `/cameras/${camera}/edit`];
+  const pages = ['/', `/alerts/${alert.id}`, '/live', '/playback', '/cameras', '/cameras/new', `/cameras/${camera}`, `/cameras/${camera}/edit`];
   for (const path of pages) {
     await shown.goto(base + path);
     await shown.locator('h1').waitFor();

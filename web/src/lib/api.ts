@@ -1,5 +1,5 @@
 /** One small door to the server: JSON in and out, refusals as values a form can show. */
-import type { AlertEvent, Camera, CameraDraft, Cluster, EventPage, Refusal, Rule, RuleDraft, Status, StreamKind } from './types';
+import type { AlertEvent, Camera, CameraDraft, Cluster, EventPage, Refusal, Rule, RuleDraft, Status, StreamKind, Timeline } from './types';
 
 const BASE = '/api/v1';
 
@@ -43,6 +43,8 @@ export const api = {
   addRule: (draft: RuleDraft) => ask<Rule>('POST', '/rules', draft),
   removeRule: (id: number, leaving: boolean) => ask<void>('DELETE', `/rules/${id}`, undefined, leaving),
   events: (query: URLSearchParams) => ask<EventPage>('GET', `/events?${query}`),
+  timeline: (camera: number, from_us: number, to_us: number, step_us: number) =>
+    ask<Timeline>('GET', `/cameras/${camera}/timeline?from=${from_us}&to=${to_us}&step=${step_us}`),
   event: (id: number) => ask<AlertEvent>('GET', `/events/${id}`),
 };
 
@@ -52,6 +54,13 @@ export const url = {
   /** The revision makes a changed event show its changed snapshot. */
   snapshot: (event: AlertEvent, boxed: boolean) =>
     `${BASE}/events/${event.id}/snapshot.jpg?boxed=${boxed ? 1 : 0}&r=${event.revision}`,
+  live: (camera: number, stream: StreamKind) => `${BASE}/cameras/${camera}/live?stream=${stream}`,
+  moment: (camera: number, at_us: number, stream: StreamKind | null) =>
+    `${BASE}/cameras/${camera}/picture.jpg?at=${Math.round(at_us)}${stream ? `&stream=${stream}` : ''}`,
+  filmJson: (camera: number, from_us: number, to_us: number, stream: StreamKind | null) =>
+    `${BASE}/cameras/${camera}/video.json?from=${from_us}&to=${to_us}${stream ? `&stream=${stream}` : ''}`,
+  film: (camera: number, from_us: number, to_us: number, stream: StreamKind, download = false) =>
+    `${BASE}/cameras/${camera}/video.mp4?from=${from_us}&to=${to_us}&stream=${stream}${download ? '&download=1' : ''}`,
   /** `until` keeps the clip of a young event the same file while the player reads it piece by piece. */
   clip: (event: AlertEvent, stream: StreamKind | null) =>
     `${BASE}/events/${event.id}/clip.mp4?${stream ? `stream=${stream}&` : ''}until=${event.clip?.end_us ?? ''}`,

@@ -100,6 +100,40 @@ export interface AlertEvent {
   clip: { start_us: number; end_us: number } | null;
 }
 
+export interface TimeSpan {
+  start_us: number;
+  end_us: number;
+}
+
+export type GapCause = 'power' | 'network' | 'camera' | 'login' | 'disk' | 'overload' | 'service' | 'planned' | 'unknown';
+
+export interface Gap extends TimeSpan {
+  cause: GapCause;
+  evidence: string;
+}
+
+/** A stretch without a gap; gaps are closed in playing time. */
+export interface FilmPart extends TimeSpan {
+  media_start_us: number;
+}
+
+export interface Film extends TimeSpan {
+  stream: StreamKind;
+  mime: string;
+  bytes: number;
+  duration_us: number;
+  parts: FilmPart[];
+  gaps: Gap[];
+}
+
+export interface Timeline extends TimeSpan {
+  stream: StreamKind;
+  step_us: number;
+  recorded: TimeSpan[];
+  motion: TimeSpan[];
+  gaps: Gap[];
+}
+
 export interface EventPage {
   events: AlertEvent[];
   next: string | null;

@@ -1,0 +1,136 @@
+/** A live view: fragments from a WebSocket into a Media Source, kept short and close to now. */
+import { url } from './api';
+import type { StreamKind } from './types';
+
+const AGAIN_MS = 2000;
+/** Farther behind than this, the picture jumps forward; seconds. */
+const BEHIND_MAX_S = 4;
+/** Where it jumps to, before the end of what is there. */
+const MARGIN_S = 0.6;
+/** What is kept behind the picture. */
+const KEPT_S = 20;
+/** Fragments that may wait for the browser's decoder. */
+const WAITING_MAX = 64;
+
+export interface Heard {
+  /** Another film begins: its time 0. */
+  onstart: (start_us: number) => void;
+  /** The browser cannot play it. */
+  onunplayable: (mime: string) => void;
+}
+
+/** Whether this browser can play fragments at all. */
+export function canStream(): boolean {
+  return 'MediaSource' in window;
+}
+
+export class Feed {
+  #socket: WebSocket | undefined;
+  #source: MediaSource | undefined;
+  #buffer: SourceBuffer | undefined;
+  #waiting: ArrayBuffer[] = [];
+  #address: string | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #over = false;
+
+  constructor(
+    readonly video: HTMLVideoElement,
+    readonly camera: number,
+    readonly stream: StreamKind,
+    readonly heard: Heard,
+  ) {
+    this.#open();
+  }
+
+  close(): void {
+    this.#over = true;
+    clearTimeout(this.#timer);
+    this.#socket?.close();
+    this.#drop();
+    this.video.removeAttribute('src');
+    this.video.load();
+  }
+
+  #open(): void {
+    const socket = new WebSocket(url.live(this.camera, this.stream));
+    socket.binaryType = 'arraybuffer';
+    socket.onmessage = (message: MessageEvent<string | ArrayBuffer>) => {
+      if (typeof message.data === 'string') this.#begin(message.data);
+      else this.#take(message.data);
+    };
+    socket.onclose = () => {
+      if (!this.#over) this.#timer = setTimeout(() => this.#open(), AGAIN_MS);
+    };
+    this.#socket = socket;
+  }
+
+  #drop(): void {
+    if (this.#address) URL.revokeObjectURL(this.#address);
+    this.#source = this.#buffer = this.#address = undefined;
+    this.#waiting = [];
+  }
+
+  #begin(text: string): void {
+    const said = JSON.parse(text) as { mime?: string; start_us?: number };
+    if (!said.mime) return;
+    if (!MediaSource.isTypeSupported(said.mime)) {
+      this.heard.onunplayable(said.mime);
+      return;
+    }
+    this.#drop();
+    const [source, mime] = [new MediaSource(), said.mime];
+    this.#source = source;
+    this.#address = URL.createObjectURL(source);
+    source.addEventListener('sourceopen', () => {
+      if (this.#source !== source) return;
+      const buffer = source.addSourceBuffer(mime);
+      buffer.addEventListener('updateend', () => this.#feed());
+      this.#buffer = buffer;
+      this.#feed();
+    });
+    this.video.src = this.#address;
+    void this.video.play().catch(() => undefined);
+    this.heard.onstart(said.start_us ?? 0);
+  }
+
+  #take(bytes: ArrayBuffer): void {
+    if (!this.#source) return;
+    this.#waiting.push(bytes);
+    if (this.#waiting.length > WAITING_MAX) {
+      // A hidden page may not decode: begin anew when it is seen again.
+      this.#socket?.close();
+      this.#drop();
+      return;
+    }
+    this.#feed();
+  }
+
+  #feed(): void {
+    const buffer = this.#buffer;
+    if (!buffer || buffer.updating || this.#source?.readyState !== 'open') return;
+    this.#stayClose();
+    const first = buffer.buffered.length > 0 ? buffer.buffered.start(0) : 0;
+    try {
+      if (this.video.currentTime - first > 2 * KEPT_S) {
+        buffer.remove(first, this.video.currentTime - KEPT_S);
+        return;
+      }
+      const next = this.#waiting.shift();
+      if (next) buffer.appendBuffer(next);
+    } catch {
+      // The decoder refused: begin anew.
+      this.#socket?.close();
+      this.#drop();
+    }
+  }
+
+  /** Live means now: jumps over holes, and forward when too much has gathered. */
+  #stayClose(): void {
+    const { buffered, currentTime } = this.video;
+    if (buffered.length === 0) return;
+    const last = buffered.length - 1;
+    const [start, end] = [buffered.start(last), buffered.end(last)];
+    if (currentTime < start || end - currentTime > BEHIND_MAX_S) this.video.currentTime = Math.max(start, end - MARGIN_S);
+    if (this.video.paused) void this.video.play().catch(() => undefined);
+  }
+}
