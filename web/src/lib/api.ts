@@ -1,4 +1,5 @@
 /** One small door to the server: JSON in and out, refusals as values a form can show. */
+import type { Storage, StorageSettings } from './storage';
 import type { AlertEvent, Camera, CameraDraft, Cluster, EventPage, Refusal, Rule, RuleDraft, Status, StreamKind } from './types';
 
 const BASE = '/api/v1';
@@ -43,6 +44,9 @@ export const api = {
   addRule: (draft: RuleDraft) => ask<Rule>('POST', '/rules', draft),
   removeRule: (id: number, leaving: boolean) => ask<void>('DELETE', `/rules/${id}`, undefined, leaving),
   events: (query: URLSearchParams) => ask<EventPage>('GET', `/events?${query}`),
+  storage: () => ask<Storage>('GET', '/storage'),
+  changeStorage: (settings: StorageSettings) => ask<StorageSettings>('PUT', '/storage', settings),
+  confirmRemoval: (stopped_us: number) => ask<void>('POST', '/storage/confirm', { stopped_us }),
   event: (id: number) => ask<AlertEvent>('GET', `/events/${id}`),
 };
 

@@ -1,5 +1,6 @@
 /** The English translation of words.ts. */
 import type { Words } from './words';
+import { storageEn } from './words.storage';
 
 const count = (n: number, one: string, many: string): string => `${n} ${n === 1 ? one : many}`;
 
@@ -242,4 +243,6 @@ export const en: Words = {
   noPictureToDraw: 'There is no picture of this camera to draw on yet. Wait until it is up.',
   ruleSaved: (name) => `The rule “${name}” was added.`,
   removeRule: (name) => `Remove the rule ${name}`,
+
+  storage: storageEn,
 };

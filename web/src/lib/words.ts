@@ -3,6 +3,7 @@
  * `vi`, so a word that lacks its translation does not compile (see ../../canary).
  */
 import { en } from './words.en';
+import { storageVi } from './words.storage';
 import type { ObjectClass, RuleKind, TroubleCause } from './types';
 import type { Quick } from './time';
 
@@ -266,6 +267,8 @@ export const vi = {
   noPictureToDraw: 'Chưa có hình của camera này để vẽ lên. Đợi camera hoạt động rồi vẽ vùng.',
   ruleSaved: (name: string) => `Đã thêm luật «${name}».`,
   removeRule: (name: string) => `Gỡ luật ${name}`,
+
+  storage: storageVi,
 };
 
 export type Words = typeof vi;
