@@ -22,7 +22,7 @@ use super::{
 use crate::domain::{refusal::Refusal, time::Span};
 
 /// Names of files that were removed on purpose, one a line, in the folder they were in.
-const REMOVED: &str = "removed";
+pub(super) const REMOVED: &str = "removed";
 
 /// Something wrong in a store folder.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use super::{Sweeper, Swept};
 use crate::{
     domain::{ids::SegmentId, time::WallTime},
     logic::retention::Held,
+    record::verify::{self, REMOVED},
     store::StoreError,
 };
 
@@ -56,11 +57,15 @@ impl Sweeper {
         segments: &[(SegmentId, String)],
     ) -> Result<HashSet<SegmentId>, StoreError> {
         let mut folders: BTreeMap<PathBuf, Vec<SegmentId>> = BTreeMap::new();
-        for (id, path) in segments {
-            let Some(path) = inside(&self.parts.folder, path) else {
-                tracing::error!(segment = %id, path, "a path leaves the store folder; its file is not touched");
+        for (id, name) in segments {
+            let Some(path) = inside(&self.parts.folder, name) else {
+                tracing::error!(segment = %id, path = name, "a path leaves the store folder; its file is not touched");
                 continue;
             };
+            // Written before the file goes, so that its absence is never taken for a theft.
+            if let Err(error) = verify::note_removed(&self.parts.folder, name) {
+                tracing::debug!(path = name, %error, "a removal could not be noted in its folder");
+            }
             match tokio::fs::remove_file(&path).await {
                 Ok(()) => {}
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
@@ -93,6 +98,10 @@ impl Sweeper {
         if !is_over(&day, self.parts.clock.wall()) {
             return;
         }
+        // The list of what was removed outlives the last recording for nothing.
+        if only_the_list(folder).await {
+            let _ = tokio::fs::remove_file(folder.join(REMOVED)).await;
+        }
         for folder in folder.ancestors().take_while(|f| *f != self.parts.folder) {
             // Not empty yet is what is mostly said here.
             if tokio::fs::remove_dir(folder).await.is_err() {
@@ -100,6 +109,17 @@ impl Sweeper {
             }
         }
     }
+}
+
+/// Whether nothing but the list of removed files is left in a folder.
+async fn only_the_list(folder: &Path) -> bool {
+    let Ok(mut entries) = tokio::fs::read_dir(folder).await else { return false };
+    while let Ok(Some(entry)) = entries.next_entry().await {
+        if entry.file_name() != REMOVED {
+            return false;
+        }
+    }
+    true
 }
 
 /// Whether the day of a folder's name ended long ago.

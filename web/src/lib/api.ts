@@ -1,4 +1,5 @@
 /** One small door to the server: JSON in and out, refusals as values a form can show. */
+import type { Storage, StorageSettings } from './storage';
 import type { AlertEvent, Camera, CameraDraft, Cluster, EventPage, Refusal, Rule, RuleDraft, Status, StreamKind, Timeline } from './types';
 
 const BASE = '/api/v1';
@@ -45,6 +46,9 @@ export const api = {
   events: (query: URLSearchParams) => ask<EventPage>('GET', `/events?${query}`),
   timeline: (camera: number, from_us: number, to_us: number, step_us: number) =>
     ask<Timeline>('GET', `/cameras/${camera}/timeline?from=${from_us}&to=${to_us}&step=${step_us}`),
+  storage: () => ask<Storage>('GET', '/storage'),
+  changeStorage: (settings: StorageSettings) => ask<StorageSettings>('PUT', '/storage', settings),
+  confirmRemoval: (stopped_us: number) => ask<void>('POST', '/storage/confirm', { stopped_us }),
   event: (id: number) => ask<AlertEvent>('GET', `/events/${id}`),
 };
 

@@ -69,6 +69,7 @@ describe('words for events and cameras', () => {
       hamlet: '',
       enabled_us: 0,
       retired_us: null,
+      record_main: true,
       username: '',
       has_password: false,
       picture: null,
@@ -80,6 +81,7 @@ describe('words for events and cameras', () => {
     expect(cameraState(camera({ state: 'streaming' }, lost))).toBe('lost');
     expect(cameraState(camera(login, lost))).toBe('login');
     expect(cameraState(camera({ state: 'connecting' }, { state: 'streaming' }))).toBe('connecting');
+    expect(cameraState({ ...camera(null, { state: 'streaming' }), record_main: false })).toBe('up');
     expect(cameraState(camera(null))).toBe('unknown');
     expect(cameraState(camera())).toBe('unknown');
   });

@@ -94,9 +94,14 @@ export function streamState(stream: Stream): CameraState {
 
 const WORST_FIRST: CameraState[] = ['login', 'lost', 'unknown', 'connecting', 'up'];
 
+/** The streams that are fetched: a main stream that is not to be recorded is not, so it cannot be lost. */
+export function fetched(camera: Camera): Stream[] {
+  return camera.streams.filter((stream) => stream.kind === 'sub' || camera.record_main);
+}
+
 /** How a camera is doing: as badly as its worse stream, so that a lost main stream never hides behind a sub stream. */
 export function cameraState(camera: Camera): CameraState {
-  const states = camera.streams.map(streamState);
+  const states = fetched(camera).map(streamState);
   return WORST_FIRST.find((state) => states.includes(state)) ?? 'unknown';
 }
 

@@ -71,6 +71,7 @@ export type Page =
   | { name: 'camera-new' }
   | { name: 'camera'; id: number }
   | { name: 'camera-edit'; id: number }
+  | { name: 'storage' }
   | { name: 'unknown' };
 
 export function pageOf(path: string): Page {
@@ -86,5 +87,6 @@ export function pageOf(path: string): Page {
     if (id !== null && part.length === 2) return { name: 'camera', id };
     if (id !== null && part.length === 3 && part[2] === 'edit') return { name: 'camera-edit', id };
   }
+  if (part[0] === 'storage' && part.length === 1) return { name: 'storage' };
   return { name: 'unknown' };
 }

@@ -31,6 +31,8 @@ export interface Camera {
   hamlet: string | null;
   enabled_us: number;
   retired_us: number | null;
+  /** Whether the main stream is recorded, not only the sub stream. */
+  record_main: boolean;
   streams: Stream[];
   username: string | null;
   has_password: boolean;
@@ -47,6 +49,7 @@ export interface CameraDraft {
   password?: string;
   cluster?: string;
   hamlet?: string;
+  record_main?: boolean;
 }
 
 export interface Cluster {

@@ -1,6 +1,7 @@
 /** The English translation of words.ts. */
 import type { Words } from './words';
 import { playEn } from './words.play';
+import { storageEn } from './words.storage';
 
 const count = (n: number, one: string, many: string): string => `${n} ${n === 1 ? one : many}`;
 
@@ -245,4 +246,5 @@ export const en: Words = {
   removeRule: (name) => `Remove the rule ${name}`,
 
   play: playEn,
+  storage: storageEn,
 };

@@ -4,6 +4,7 @@
  */
 import { en } from './words.en';
 import { playVi } from './words.play';
+import { storageVi } from './words.storage';
 import type { ObjectClass, RuleKind, TroubleCause } from './types';
 import type { Quick } from './time';
 
@@ -269,6 +270,7 @@ export const vi = {
   removeRule: (name: string) => `Gỡ luật ${name}`,
 
   play: playVi,
+  storage: storageVi,
 };
 
 export type Words = typeof vi;
