@@ -2,10 +2,14 @@
 
 mod common;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use common::house::{Cameras, House, Program};
 use serde_json::{Value, json};
+use vonglau::sim::ledger;
 
 const SMALL: [&str; 12] =
     ["--cameras", "1", "--size", "320x180", "--fps", "10", "--sub-size", "160x90", "--sub-fps", "10", "--gop", "10"];
@@ -20,13 +24,30 @@ fn cameras(more: &[&str]) -> Cameras {
     Cameras::start(&SMALL.iter().chain(more).copied().collect::<Vec<_>>())
 }
 
+/// A folder for the data and, in it, a ledger of what the simulator sends.
+fn folder() -> (tempfile::TempDir, String) {
+    let data = tempfile::tempdir().expect("a folder");
+    let ledger = data.path().join("sent.jsonl").display().to_string();
+    (data, ledger)
+}
+
 /// The same cameras again at the port they had.
-fn cameras_again(urls: &[(String, String)]) -> Program {
+fn cameras_again(urls: &[(String, String)], ledger: &str) -> Program {
     let port = urls[0].0.rsplit(':').next().and_then(|rest| rest.split('/').next()).expect("a port").to_owned();
-    let fixed = ["sim", "--port", &port, "--until-stdin-ends"];
+    let fixed = ["sim", "--port", &port, "--until-stdin-ends", "--ledger", ledger];
     let mut program = Program::start(&fixed.iter().chain(&SMALL).copied().collect::<Vec<_>>());
     while program.json()["ready"] != true {}
     program
+}
+
+/// Ends the simulator; when the first key frame of a later session than `session` was sent to each stream.
+fn back_again(program: Program, ledger: &str, session: u32) -> impl Fn(&str) -> i64 {
+    program.end();
+    let sent = ledger::read(Path::new(ledger)).expect("the ledger");
+    move |kind| {
+        let back = sent.iter().find(|e| e.stream.name() == kind && e.key && e.session > session);
+        back.expect("a key frame of a new session").sent_us
+    }
 }
 
 fn house(data: &tempfile::TempDir) -> House {
@@ -70,23 +91,23 @@ fn has_ended_gap(house: &House, camera: i64) -> bool {
     })
 }
 
-/// Asserts the one gap of each stream: its cause, and where it lies to a second.
-fn assert_gap(house: &House, camera: i64, causes: &[&str], start_us: i64, end_us: i64) -> Vec<String> {
+/// Asserts the one gap of each stream: its cause, and where it lies to a second. What says so.
+fn assert_gap(report: &[Value], cause: &str, start_us: i64, end_us: impl Fn(&str) -> i64) -> Vec<String> {
     let near = |gap: &Value, key: &str, truth: i64| {
         let off = gap[key].as_i64().expect("a time") - truth;
+        println!("{key} is {off} µs off");
         assert!(off.abs() <= S, "{key} is {off} µs off: {gap}");
     };
-    let check = |stream: Value| {
-        let gaps = after_start(&stream);
+    let check = |stream: &Value| {
+        let gaps = after_start(stream);
         assert_eq!(gaps.len(), 1, "{stream}");
         let gap = &gaps[0];
-        assert!(causes.contains(&gap["cause"].as_str().expect("a cause")), "{gap}");
+        assert_eq!(gap["cause"], cause, "{gap}");
         near(gap, "start_us", start_us);
-        near(gap, "end_us", end_us);
-        println!("{gap}");
+        near(gap, "end_us", end_us(stream["kind"].as_str().expect("a kind")));
         gap["evidence"].as_str().expect("evidence").to_owned()
     };
-    streams(house, camera).into_iter().map(check).collect()
+    report.iter().map(check).collect()
 }
 
 fn start_of_stream(stream: &Value) -> Value {
@@ -107,7 +128,8 @@ fn wait_for_recording(house: &House, camera: i64, seconds: i64) {
 
 #[test]
 fn a_camera_that_stands_still_is_one_gap_with_its_cause_and_its_length() {
-    let (cameras, data) = (cameras(&[]), tempfile::tempdir().expect("a folder"));
+    let (data, ledger) = folder();
+    let cameras = cameras(&["--ledger", &ledger]);
     let house = house(&data);
     let camera = house.add_cameras(&cameras.urls)[0];
     wait_for_recording(&house, camera, 4);
@@ -124,20 +146,17 @@ fn a_camera_that_stands_still_is_one_gap_with_its_cause_and_its_length() {
     while now_us() < from + 6 * S {
         std::thread::sleep(Duration::from_millis(20));
     }
-    let to = now_us();
     cameras.program.signal("CONT");
     house.wait_until("the gap is over", |h| has_ended_gap(h, camera));
-    // A frame may have been on its way, and a new session begins with a key frame, one a second.
-    let streaming = streams(&house, camera);
-    let end = after_start(&streaming[0])[0]["end_us"].as_i64().expect("an end");
-    assert!(end >= to && end < to + 20 * S, "recording again {} µs after", end - to);
-    assert_gap(&house, camera, &["camera", "network"], from, end);
+    let report = streams(&house, camera);
+    assert_gap(&report, "camera", from, back_again(cameras.program, &ledger, 1));
     house.stop();
 }
 
 #[test]
 fn a_camera_that_goes_and_comes_back_is_a_gap_of_the_network() {
-    let (cameras, data) = (cameras(&[]), tempfile::tempdir().expect("a folder"));
+    let (data, ledger) = folder();
+    let cameras = cameras(&[]);
     let house = house(&data);
     let camera = house.add_cameras(&cameras.urls)[0];
     wait_for_recording(&house, camera, 4);
@@ -145,9 +164,9 @@ fn a_camera_that_goes_and_comes_back_is_a_gap_of_the_network() {
     let urls = cameras.urls.clone();
     drop(cameras);
     sleep(6);
-    let _again = cameras_again(&urls);
+    let again = cameras_again(&urls, &ledger);
     house.wait_until("the gap is over", |h| has_ended_gap(h, camera));
-    let end = after_start(&streams(&house, camera)[0])[0]["end_us"].as_i64().expect("an end");
+    let report = streams(&house, camera);
     // The simulator sends its sender reports from the same clock as ours.
     house.wait_until("the camera's clock is known", |h| {
         let streams = h.get(&format!("/api/v1/cameras/{camera}"))["streams"].clone();
@@ -157,7 +176,7 @@ fn a_camera_that_goes_and_comes_back_is_a_gap_of_the_network() {
             .iter()
             .all(|s| s["clock_offset_us"].as_i64().is_some_and(|us| us.abs() < S))
     });
-    for evidence in assert_gap(&house, camera, &["network"], from, end) {
+    for evidence in assert_gap(&report, "network", from, back_again(again, &ledger, 0)) {
         assert!(evidence.contains("cannot connect"), "{evidence}");
     }
     house.stop();
@@ -165,7 +184,8 @@ fn a_camera_that_goes_and_comes_back_is_a_gap_of_the_network() {
 
 #[test]
 fn a_stop_and_an_end_by_force_are_gaps_of_the_service_with_the_evidence_of_each() {
-    let (cameras, data) = (cameras(&[]), tempfile::tempdir().expect("a folder"));
+    let (data, ledger) = folder();
+    let cameras = cameras(&["--ledger", &ledger]);
     let first = house(&data);
     let camera = first.add_cameras(&cameras.urls)[0];
     wait_for_recording(&first, camera, 4);
@@ -174,10 +194,7 @@ fn a_stop_and_an_end_by_force_are_gaps_of_the_service_with_the_evidence_of_each(
     sleep(3);
     let second = house(&data);
     second.wait_until("the gap is over", |h| has_ended_gap(h, camera));
-    let end = after_start(&streams(&second, camera)[0])[0]["end_us"].as_i64().expect("an end");
-    for evidence in assert_gap(&second, camera, &["service"], from, end) {
-        assert!(evidence.starts_with("stopped by a person or the service manager"), "{evidence}");
-    }
+    let (stopped, report) = (from, streams(&second, camera));
     // The same once more, without a word.
     wait_for_recording(&second, camera, 10);
     let from = now_us();
@@ -197,6 +214,9 @@ fn a_stop_and_an_end_by_force_are_gaps_of_the_service_with_the_evidence_of_each(
         assert!((-S..=4 * S).contains(&off), "{off}: {gap}");
     }
     third.stop();
+    for evidence in assert_gap(&report, "service", stopped, back_again(cameras.program, &ledger, 1)) {
+        assert!(evidence.starts_with("stopped by a person or the service manager"), "{evidence}");
+    }
 }
 
 #[test]

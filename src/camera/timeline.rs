@@ -135,10 +135,12 @@ impl State {
         if received.since(self.least_since) >= LATE_US {
             (self.behind_us, self.least_us, self.least_since) = (self.least_us.max(0), i64::MAX, received);
         }
-        let slew = match late_us {
-            ..=-2_000_000 => SLEW_HARD.1,
-            ..=-1_000_000 => SLEW_HARD.0,
-            _ => SLEW,
+        let slew = if late_us < -DRIFT_US {
+            SLEW_HARD.1
+        } else if late_us < -DRIFT_US / 2 {
+            SLEW_HARD.0
+        } else {
+            SLEW
         };
         let by_us =
             if late_us < 0 { late_us.max(-moved_us / slew) } else { self.behind_us.min(late_us).min(moved_us / slew) };
