@@ -255,9 +255,10 @@ impl Index {
             let (camera, kind, stream, like) = &self.streams[random.usize(..self.streams.len())];
             let row = sqlx::query(last).bind(stream).fetch_one(&mut self.database).await.expect("the last");
             let from = random.i64(self.begin_us..row.get::<i64, _>(0) - ASKED_US);
+            // A segment may be a little longer than a minute.
             let paths = "select a.path, b.path from segment a, segment b \
                          where a.stream = ?1 and a.start_us between ?2 and ?3 and b.id = ?4";
-            let paths = sqlx::query(paths).bind(stream).bind(from - STEP_US).bind(from + ASKED_US).bind(like);
+            let paths = sqlx::query(paths).bind(stream).bind(from - 2 * STEP_US).bind(from + ASKED_US).bind(like);
             for row in paths.fetch_all(&mut self.database).await.expect("paths") {
                 let [link, real] = [0, 1].map(|i| data.join("store").join(row.get::<String, _>(i)));
                 std::fs::create_dir_all(link.parent().expect("a folder")).expect("a folder");
