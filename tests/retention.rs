@@ -438,3 +438,44 @@ async fn a_file_that_cannot_be_removed_keeps_its_row_and_the_others_go() {
     assert_eq!(house.left(sub).await, Vec::<String>::new());
     house.check_totals().await;
 }
+
+#[tokio::test]
+#[ignore = "prints how long passes over a million segments take"]
+async fn a_million() {
+    let mut house = House::new().await;
+    for _ in 0..37 {
+        house.camera().await;
+    }
+    let start = NOW.us() - 13_500 * MINUTE;
+    house
+        .raw(&format!(
+            "with recursive n(i) as (select 0 union all select i + 1 from n where i < 999999) \
+             insert into segment (stream, path, start_us, end_us, open, init_bytes, size_bytes, codec, rfc6381, width, \
+             height, params_sha256, fragments) select 1 + i % 74, 'p' || i, {start} + i / 74 * {MINUTE}, \
+             {start} + (i / 74 + 1) * {MINUTE}, 0, 1, 1000, 'h264', 'avc1', 1, 1, 'x', zeroblob(550) from n; \
+             insert into stream_usage (stream, segments, bytes) select stream, count(*), sum(size_bytes) from segment group by stream; \
+             update segment_total set segments = 1000000, bytes = 1000000000; analyze;"
+        ))
+        .await;
+    let mut sweeper = house.sweeper();
+    let timed = async |what: &str, sweeper: &mut Sweeper, room: bool| {
+        let clock = Clock::machine();
+        let before = clock.boot();
+        let n = if room { house.room(sweeper).await } else { house.pass(sweeper).await };
+        println!("{what}: {n} removed, {} ms", clock.boot().since(before) / 1000);
+    };
+    timed("first pass", &mut sweeper, false).await;
+    timed("second pass", &mut sweeper, false).await;
+    house.clock.step(40_000_000, 40_000_000);
+    timed("third pass", &mut sweeper, false).await;
+    house.stuck.store(true, Ordering::Relaxed);
+    timed("room", &mut sweeper, true).await;
+    timed("room", &mut sweeper, true).await;
+    house.stuck.store(false, Ordering::Relaxed);
+    house.set(&Settings { sub: days(1, 1, 1), ..Settings::default() }).await;
+    timed("reckoning a change", &mut sweeper, false).await;
+    println!("{:?}", house.stopped().await);
+    timed("while it waits", &mut sweeper, false).await;
+    house.store.confirm_removal(&actor(), house.stopped().await.unwrap().stopped_us, NOW).await.unwrap();
+    timed("confirmed", &mut sweeper, false).await;
+}

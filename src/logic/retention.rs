@@ -115,6 +115,13 @@ impl Keep {
         self.horizon_us(class, now).is_some_and(|horizon| span.end_us < horizon)
     }
 
+    /// Nothing that starts at or after this is spare; `None`: anything may be.
+    #[must_use]
+    pub fn spare_before_us(&self, now: WallTime) -> Option<i64> {
+        let days = i64::from(self.continuous_days?);
+        Some(now.us().saturating_sub(days * DAY_US))
+    }
+
     /// The rank of a segment; `None` when it is locked.
     #[must_use]
     pub fn rank(&self, class: Class, span: Span, now: WallTime) -> Option<Rank> {

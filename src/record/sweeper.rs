@@ -28,11 +28,12 @@ use crate::{
 mod brake;
 mod remove;
 
-/// How often the free space is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often the free space is looked at, microseconds.
+const LOOK_US: i64 = 1_000_000;
+const LOOK_EVERY: Duration = Duration::from_micros(LOOK_US.cast_unsigned());
 /// How often expired segments are looked for, microseconds.
 const PASS_US: i64 = 30_000_000;
-/// How often the bytes of a day are measured, microseconds.
+/// How often the bytes of a day are measured, microseconds; ten times as often until all are known.
 const MEASURE_US: i64 = 600_000_000;
 /// How often everything is looked at from the beginning, microseconds: a place passed may hold something again.
 const AFRESH_US: i64 = 86_400_000_000;
@@ -133,6 +134,7 @@ pub struct Sweeper {
     settings: Settings,
     afresh: Option<BootTime>,
     measured: Option<BootTime>,
+    looked: Option<BootTime>,
     /// Bytes written up to a time, and the rate reckoned from it.
     written: (BootTime, u64),
     rate_per_s: Option<u64>,
@@ -183,6 +185,7 @@ impl Sweeper {
             settings: Settings::default(),
             afresh: None,
             measured: None,
+            looked: None,
             written,
             rate_per_s: None,
             believed: None,
@@ -238,6 +241,7 @@ impl Sweeper {
         let mut swept = Swept::default();
         if self.may_expire(&settings, &streams, now, stop).await? {
             for stream in &streams {
+                self.look(stop).await?;
                 let keep = settings.of(stream.camera, stream.kind);
                 let expired = self.expire(stream, keep, now, stop).await?;
                 swept += expired;
@@ -248,7 +252,9 @@ impl Sweeper {
             }
         }
         let boot = self.parts.clock.boot();
-        if self.measured.is_none_or(|last| boot.since(last) >= MEASURE_US) {
+        let unknown = streams.iter().any(|s| s.recorded && s.day_bytes.is_none());
+        let every_us = if unknown { MEASURE_US / 10 } else { MEASURE_US };
+        if self.measured.is_none_or(|last| boot.since(last) >= every_us) {
             for stream in streams.iter().filter(|s| s.recorded) {
                 store.measure_day(stream.stream, now).await?;
             }
@@ -335,11 +341,20 @@ impl Sweeper {
         Ok(page)
     }
 
+    /// Makes room if it is time to look; long walks through the index call it on their way.
+    async fn look(&mut self, stop: &Stop) -> Result<(), StoreError> {
+        if self.looked.is_none_or(|last| self.parts.clock.boot().since(last) >= LOOK_US) {
+            self.make_room(stop).await?;
+        }
+        Ok(())
+    }
+
     /// Frees space at once when what must stay free is touched; waits for nobody's word.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn make_room(&mut self, stop: &Stop) -> Result<Swept, StoreError> {
+        self.looked = Some(self.parts.clock.boot());
         self.measure_rate();
         let space = match (self.parts.space)(&self.parts.folder) {
             Ok(space) => space,
@@ -438,10 +453,13 @@ impl Sweeper {
 
     /// The oldest of a stream of at most that rank; moves the place over what is not to go.
     async fn head(&mut self, stream: &StreamUse, rank: Rank, keep: Keep, now: WallTime) -> Result<Page, StoreError> {
-        let key = (stream.stream, rank);
+        let (key, mut rows) = ((stream.stream, rank), PAGE_ROOM);
+        // What is promised whatever happened in it is not walked through in search of what is spare.
+        let before_us = keep.spare_before_us(now).filter(|_| rank == Rank::Spare).unwrap_or(i64::MAX);
         loop {
             let place = *self.room_to.get(&key).unwrap_or(&BEGINNING);
-            let mut page = self.page(stream, place, i64::MAX, PAGE_ROOM, now).await?;
+            let mut page = self.page(stream, place, before_us, rows, now).await?;
+            rows = PAGE;
             page.held.retain(|h| keep.rank(h.class, h.span, now).is_some_and(|r| r <= rank));
             match page.last() {
                 Some(last) if page.held.is_empty() && !page.end => self.room_to.insert(key, last),

@@ -90,6 +90,13 @@ proptest! {
     }
 
     #[test]
+    fn nothing_spare_starts_behind_the_promise_for_everything(keep in keep(), age in 0_i64..300, class in class()) {
+        let span = aged(age);
+        let spare = keep.rank(class, span, NOW) == Some(Rank::Spare);
+        prop_assert!(!spare || keep.spare_before_us(NOW).is_none_or(|us| span.start_us < us));
+    }
+
+    #[test]
     fn the_class_is_the_highest_of_what_shares_time(
         marks in prop::collection::vec((class(), -500_i64..500, 0_i64..100), 0..20), at in -500_i64..500,
     ) {

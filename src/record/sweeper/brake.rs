@@ -116,7 +116,7 @@ impl Sweeper {
 
     /// How many segments, and their bytes, these settings would remove now.
     async fn reckon(
-        &self,
+        &mut self,
         settings: &Settings,
         streams: &[StreamUse],
         now: WallTime,
@@ -124,6 +124,7 @@ impl Sweeper {
     ) -> Result<(u64, u64), StoreError> {
         let (mut segments, mut bytes) = (0_u64, 0_u64);
         for stream in streams {
+            self.look(stop).await?;
             let keep = settings.of(stream.camera, stream.kind);
             let (mut place, mut expired) = (BEGINNING, 0_u64);
             // Whatever is expired is older than the days of everything.
