@@ -4,6 +4,7 @@
 //! listener), then drain what they sent: recorder, vision, events; the store closes last.
 
 mod fleet;
+mod timekeeper;
 pub mod usage;
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
@@ -17,9 +18,9 @@ use tokio::{
 
 use crate::{
     config::Config,
-    domain::{refusal::Refusal, rule::Rule},
+    domain::{refusal::Refusal, rule::Rule, time::WallTime},
     events, http,
-    record::{Recorder, sweeper},
+    record::{Recorder, ledger::Ledger, sweeper},
     runtime::{
         board::{Board, Change},
         clock::Clock,
@@ -32,6 +33,7 @@ use crate::{
 };
 
 use fleet::Fleet;
+use timekeeper::Timekeeper;
 use usage::PeakMemory;
 
 /// How often a heartbeat is written: what we were not looking at is unknown only from the last one on.
@@ -40,6 +42,9 @@ const HEARTBEAT_EVERY: Duration = Duration::from_secs(5);
 const CONFIG_EVERY: Duration = Duration::from_secs(1);
 /// How long draining may take before what is left is ended.
 const DRAIN_MOST: Duration = Duration::from_secs(10);
+
+/// How a run ends that was asked to, for the evidence of the gap that follows.
+const STOPPED: &str = "stopped by a person or the service manager (a signal)";
 
 /// What a run did, printed by `serve --summary` and `demo`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -122,7 +127,7 @@ pub fn find_model(configured: Option<&Path>, data: &Path) -> Result<Option<Model
     }
 }
 
-/// What vision and events are started with.
+/// What vision, events and retention are started with.
 struct Seeing<'a> {
     config: &'a Config,
     clock: &'a Clock,
@@ -133,6 +138,18 @@ struct Seeing<'a> {
 }
 
 impl Seeing<'_> {
+    /// What retention works with.
+    fn keeping(&self) -> sweeper::Parts {
+        sweeper::Parts {
+            store: self.store.clone(),
+            folder: self.config.store.clone(),
+            clock: self.clock.clone(),
+            counters: Arc::clone(self.counters),
+            board: Arc::clone(self.board),
+            space: Arc::new(sweeper::disk_space),
+        }
+    }
+
     /// Starts the vision child and the events room behind it.
     fn start(&self, rules: watch::Receiver<Arc<Vec<Rule>>>, core: &mut Tasks) -> anyhow::Result<Vision> {
         let model = find_model(self.config.model.as_deref(), &self.config.data).unwrap_or_else(|refusal| {
@@ -165,6 +182,7 @@ impl Seeing<'_> {
 struct Running {
     config: Config,
     clock: Clock,
+    timekeeper: Timekeeper,
     counters: Arc<Counters>,
     board: Arc<Board>,
     store: Store,
@@ -205,24 +223,18 @@ pub async fn serve(
 async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListener) -> anyhow::Result<Running> {
     let (clock, counters, board) = (Clock::machine(), Arc::new(Counters::default()), Arc::new(Board::default()));
     let store = open_store(&config.data).await?;
-    let anchor = clock.anchor();
-    store.add_anchor(&anchor.boot_id, anchor.boot.us(), anchor.utc.us(), anchor.error_us).await?;
     let (mut core, mut pages) = (Tasks::new(), Tasks::new());
 
     let recorder =
         Recorder::start(config.store.clone(), store.clone(), clock.clone(), Arc::clone(&counters), &mut core).await?;
-    let keeping = sweeper::Parts {
-        store: store.clone(),
-        folder: config.store.clone(),
-        clock: clock.clone(),
-        counters: Arc::clone(&counters),
-        board: Arc::clone(&board),
-        space: Arc::new(sweeper::disk_space),
-    };
-    core.spawn("retention", sweeper::run(keeping, stop.clone()));
+    let timekeeper = Timekeeper::start(&store, &clock).await?;
+    // It looks at the last sign of life before there is one of this run, and at files after they are mended.
+    let ledger = Ledger::new(store.clone(), Arc::clone(&board), clock.clone()).await?;
+    core.spawn("gap-ledger", ledger.run(stop.clone()));
     let rules = watch::channel(Arc::new(store.rules().await?)).0;
     let seeing =
         Seeing { config: &config, clock: &clock, counters: &counters, board: &board, store: &store, stop: &stop };
+    core.spawn("retention", sweeper::run(seeing.keeping(), stop.clone()));
     let vision = if record_only { None } else { Some(seeing.start(rules.subscribe(), &mut core)?) };
     let fleet = Fleet::new(
         recorder.clone(),
@@ -255,6 +267,7 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
     Ok(Running {
         config,
         clock,
+        timekeeper,
         counters,
         board,
         store,
@@ -290,8 +303,13 @@ impl Running {
                 () = self.changed.notified() => self.follow(&mut last_change, false).await,
                 () = self.fleet.session_ended() => self.follow(&mut last_change, true).await,
                 _ = heartbeat.tick() => {
+                    if let Err(error) = self.timekeeper.look(&self.store, &self.clock).await {
+                        tracing::error!(%error, "the clock's anchor could not be kept");
+                    }
                     let anchor = self.clock.anchor();
-                    let beat = self.store.heartbeat(&anchor.boot_id, self.clock.boot().us(), self.clock.wall()).await;
+                    // In media time, as the recordings are, so that a step of the wall clock is no absence.
+                    let now = WallTime(self.clock.media().us());
+                    let beat = self.store.heartbeat(&anchor.boot_id, self.clock.boot().us(), now).await;
                     if let Err(error) = beat {
                         tracing::error!(%error, "the heartbeat could not be written");
                     }
@@ -340,6 +358,7 @@ impl Running {
     async fn drain(self) -> anyhow::Result<Summary> {
         let Self {
             config,
+            clock,
             counters,
             store,
             recorder,
@@ -377,6 +396,12 @@ impl Running {
             () = stop.forced() => vec!["(forced to end)".to_owned()],
             () = tokio::time::sleep(DRAIN_MOST) => vec!["(draining took too long)".to_owned()],
         };
+        if panicked.is_empty() {
+            let (anchor, now) = (clock.anchor(), WallTime(clock.media().us()));
+            if let Err(error) = store.end_life(&anchor.boot_id, clock.boot().us(), now, STOPPED).await {
+                tracing::warn!(%error, "that it ended well could not be written");
+            }
+        }
         store.close().await;
         tracing::info!(data = %config.data.display(), "stopped");
         anyhow::ensure!(panicked.is_empty(), "did not end well: {}", panicked.join(", "));

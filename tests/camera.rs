@@ -58,7 +58,7 @@ fn run(stream: Stream, vision_room: usize) -> Running {
     let (to_vision, vision) = mpsc::channel(vision_room);
     let (tell, status) = watch::channel(StreamStatus::Stopped);
     let (counters, stop, mut tasks) = (Arc::<Counters>::default(), Stop::new(), Tasks::new());
-    let out = Outputs { record, vision: Some(to_vision), status: tell };
+    let out = Outputs { record, vision: Some(to_vision), status: tell, clock_offset_us: watch::channel(None).0 };
     tasks.spawn("camera", camera::run(stream, out, Clock::machine(), counters.clone(), stop.clone()));
     Running { packets, vision, status, counters, stop, tasks }
 }
@@ -179,7 +179,12 @@ async fn a_stream_of_gst_rtsp_server_behind_digest_is_recorded_and_played() {
     let recorder = recorder.await.unwrap();
     let recorded = RecordedStream { camera: id, camera_code: camera.code, stream: stream.id, kind: stream.kind };
     let (tell, mut status) = watch::channel(StreamStatus::Stopped);
-    let out = Outputs { record: recorder.stream(recorded), vision: None, status: tell };
+    let out = Outputs {
+        record: recorder.stream(recorded),
+        vision: None,
+        status: tell,
+        clock_offset_us: watch::channel(None).0,
+    };
     let begun = clock.media();
     let mut sessions = Tasks::new();
     sessions.spawn("camera", camera::run(stream.clone(), out, clock.clone(), counters.clone(), stop.clone()));

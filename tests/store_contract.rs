@@ -9,6 +9,8 @@ mod engines;
 mod events;
 #[path = "store_contract/files.rs"]
 mod files;
+#[path = "store_contract/gaps.rs"]
+mod gaps;
 #[path = "store_contract/recording.rs"]
 mod recording;
 #[path = "store_contract/rules.rs"]

@@ -84,6 +84,7 @@ impl Fleet {
         let stop = self.stop.child();
         let stream = wanted.stream.clone();
         let (status, mut statuses) = watch::channel(StreamStatus::Connecting);
+        let (clock_offset_us, mut offsets) = watch::channel(None);
         let out = camera::Outputs {
             record: self.recorder.stream(RecordedStream {
                 camera: stream.camera,
@@ -93,8 +94,9 @@ impl Fleet {
             }),
             vision: self.vision.as_ref().filter(|_| wanted.seen).map(|vision| vision.camera(stream.camera)),
             status,
+            clock_offset_us,
         };
-        let board = Arc::clone(&self.board);
+        let (board, board_of_clocks) = (Arc::clone(&self.board), Arc::clone(&self.board));
         let (camera_id, kind) = (stream.camera, stream.kind);
         board.set_status(camera_id, kind, StreamStatus::Connecting);
         let session = camera::run(stream.clone(), out, self.clock.clone(), Arc::clone(&self.counters), stop.clone());
@@ -105,7 +107,15 @@ impl Fleet {
                     board.set_status(camera_id, kind, status);
                 }
             };
-            tokio::join!(session, mirror);
+            let clocks = async {
+                while offsets.changed().await.is_ok() {
+                    let offset_us = *offsets.borrow_and_update();
+                    if let Some(offset_us) = offset_us {
+                        board_of_clocks.set_clock_offset_us(camera_id, kind, offset_us);
+                    }
+                }
+            };
+            tokio::join!(session, mirror, clocks);
         });
         self.running.insert(stream.id, Running { wanted, stop });
     }

@@ -32,4 +32,6 @@ pub struct Outputs {
     pub vision: Option<mpsc::Sender<Packet>>,
     /// How it is doing.
     pub status: watch::Sender<StreamStatus>,
+    /// How far the camera's own clock is ahead of ours, microseconds, by its last sender report; `None` before one came.
+    pub clock_offset_us: watch::Sender<Option<i64>>,
 }

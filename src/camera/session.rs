@@ -26,9 +26,13 @@ use crate::{
     domain::{
         camera::{RtspUrl, Secret, Stream, StreamStatus, Trouble, TroubleCause},
         packet::{Codec, Packet, StreamParams, ticks_to_us},
-        time::BootTime,
+        time::{BootTime, MediaTime},
     },
-    runtime::{clock::Clock, counters::Counters, stop::Stop},
+    runtime::{
+        clock::{Anchor, Clock},
+        counters::Counters,
+        stop::Stop,
+    },
 };
 
 /// The deadline of each phase up to the first frame.
@@ -39,6 +43,8 @@ const FRAME_MIN: Duration = Duration::from_secs(3);
 const FRAME_MAX: Duration = Duration::from_secs(60);
 /// How long frames may come without a key frame.
 const KEY_MAX: Duration = Duration::from_secs(30);
+/// How many sender reports the camera's clock is judged by: half a minute at the usual five seconds.
+const OFFSETS: usize = 6;
 /// How long TEARDOWN may take at a stop.
 const TEARDOWN_MAX: Duration = Duration::from_secs(1);
 
@@ -54,6 +60,8 @@ pub(super) struct Shared {
     pub stop: Stop,
     /// Kept over sessions, so that the same parameters stay the same `Arc`.
     pub params: Mutex<Option<Arc<StreamParams>>>,
+    /// The latest time of the session before: the next one begins behind it.
+    pub latest: Mutex<Option<MediaTime>>,
 }
 
 /// How a session ended.
@@ -70,6 +78,8 @@ pub(super) struct Opened {
     pub codec: Codec,
     pub clock_rate: u32,
     pub framerate: Option<f32>,
+    /// The camera's clock in the last sender report, UTC microseconds, until it is taken.
+    sent_us: Option<i64>,
     peer: Arc<quirks::Host>,
     has_login: bool,
 }
@@ -80,6 +90,10 @@ impl Opened {
         loop {
             match self.demuxed.next().await {
                 Some(Ok(CodecItem::VideoFrame(frame))) if frame.stream_id() == self.index => return Ok(frame),
+                Some(Ok(CodecItem::Rtcp(reports))) => {
+                    let report = reports.pkts().find_map(|p| p.as_sender_report().ok().flatten());
+                    self.sent_us = report.map(|r| ntp_us(r.ntp_timestamp().0)).or(self.sent_us);
+                }
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(from_retina(Phase::Frames, self.has_login, &error)),
                 None => return Err(trouble(TroubleCause::Camera, "the camera closed the connection")),
@@ -138,7 +152,7 @@ pub(super) async fn open(url: &RtspUrl, username: &str, password: &Secret) -> Re
     setup.map_err(failed(Phase::Setup))?;
     let playing = timeout(PHASE, session.play(quirks::play())).await.map_err(|_| late("PLAY"))?;
     let demuxed = playing.and_then(Session::demuxed).map_err(failed(Phase::Play))?;
-    Ok(Opened { demuxed, index, codec, clock_rate, framerate, peer, has_login })
+    Ok(Opened { demuxed, index, codec, clock_rate, framerate, sent_us: None, peer, has_login })
 }
 
 fn no_video(streams: &[retina::client::Stream]) -> Trouble {
@@ -190,6 +204,9 @@ struct Pump<'a> {
     shared: &'a Shared,
     opened: Opened,
     timeline: Timeline,
+    /// The anchor of this session's times and its number.
+    anchor: Anchor,
+    anchored: u64,
     session: u32,
     params: Option<Arc<StreamParams>>,
     /// When the first frame and the first key frame came.
@@ -200,6 +217,15 @@ struct Pump<'a> {
     /// Smoothed time between frames, microseconds.
     interval_us: i64,
     vision_skips: bool,
+    /// How far the camera's clock was ahead by its last sender reports, microseconds.
+    offsets: [Option<i64>; OFFSETS],
+}
+
+impl Drop for Pump<'_> {
+    fn drop(&mut self) {
+        // Also when the session ended by a panic.
+        *self.shared.latest.lock().unwrap_or_else(PoisonError::into_inner) = self.timeline.latest();
+    }
 }
 
 impl<'a> Pump<'a> {
@@ -209,7 +235,9 @@ impl<'a> Pump<'a> {
         Self {
             shared,
             opened,
-            timeline: Timeline::default(),
+            timeline: Timeline::after(*shared.latest.lock().unwrap_or_else(PoisonError::into_inner)),
+            anchored: shared.clock.anchorings(),
+            anchor: shared.clock.anchor(),
             session: 0,
             params,
             first: None,
@@ -218,6 +246,7 @@ impl<'a> Pump<'a> {
             last_pts_90k: 0,
             interval_us: 0,
             vision_skips: false,
+            offsets: [None; OFFSETS],
         }
     }
 
@@ -264,6 +293,9 @@ impl<'a> Pump<'a> {
     /// Takes a frame; `false` when nobody records any more.
     async fn take(&mut self, frame: VideoFrame) -> Result<bool, Trouble> {
         let received = self.shared.clock.boot();
+        if let Some(sent_us) = self.opened.sent_us.take() {
+            self.note_offset(sent_us.saturating_sub(self.anchor.media_at(received).us()));
+        }
         if frame.has_new_parameters() || self.params.is_none() {
             self.opened.renew(&mut self.params);
         }
@@ -276,7 +308,13 @@ impl<'a> Pump<'a> {
             return Ok(true);
         }
         let key = params::is_key(self.opened.codec, &data);
-        let placed = self.timeline.place(ticks, self.shared.clock.media_at(received), key);
+        if key && self.shared.clock.anchorings() != self.anchored {
+            // The clock was set right. A key frame begins a file, so times may jump here and nothing is lost.
+            self.anchored = self.shared.clock.anchorings();
+            self.anchor = self.shared.clock.anchor();
+            self.timeline = Timeline::default();
+        }
+        let placed = self.timeline.place(ticks, self.anchor.media_at(received), key);
         if placed.begins {
             self.session = SESSIONS.fetch_add(1, Ordering::Relaxed);
             self.key_seen = false;
@@ -312,6 +350,15 @@ impl<'a> Pump<'a> {
         };
         self.offer_vision(&packet);
         Ok(self.record(packet).await)
+    }
+
+    /// Sender reports come late by what the network takes and, here, by up to a frame: the largest offset of the last
+    /// few is nearest to the truth.
+    fn note_offset(&mut self, offset_us: i64) {
+        self.offsets.rotate_left(1);
+        self.offsets[OFFSETS - 1] = Some(offset_us);
+        let best = self.offsets.iter().flatten().copied().max();
+        self.shared.out.clock_offset_us.send_replace(best);
     }
 
     fn note_interval(&mut self, pts_90k: i64, begins: bool) {
@@ -352,10 +399,32 @@ impl<'a> Pump<'a> {
     }
 }
 
+/// An NTP time (RFC 3550 §4: seconds since 1900 and a fraction of 32 bits) as UTC microseconds. Its first era ends in
+/// 2036; what would lie before 1968 belongs to the second (RFC 5905 §6).
+fn ntp_us(ntp: u64) -> i64 {
+    let seconds = i64::try_from(ntp >> 32).unwrap_or(0);
+    let seconds = if seconds < 1 << 31 { seconds + (1 << 32) } else { seconds };
+    let fraction_us = i64::try_from(((ntp & 0xffff_ffff) * 1_000_000) >> 32).unwrap_or(0);
+    (seconds - 2_208_988_800) * 1_000_000 + fraction_us
+}
+
 /// What is said of a stream without key frames.
 pub(super) fn no_key() -> Trouble {
     trouble(
         TroubleCause::Camera,
         format!("no key frame for {} s; set the camera's I-frame interval to 2 s or less", KEY_MAX.as_secs()),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ntp_times_of_both_eras_become_utc() {
+        assert_eq!(ntp_us(2_208_988_800 << 32), 0);
+        assert_eq!(ntp_us((3_913_056_000 << 32) | (1 << 31)), 1_704_067_200_500_000);
+        // 2036-02-07T06:28:16Z
+        assert_eq!(ntp_us(0), 2_085_978_496_000_000);
+    }
 }

@@ -22,7 +22,8 @@ use crate::{
 pub async fn run(stream: Stream, out: Outputs, clock: Clock, counters: Arc<Counters>, stop: Stop) {
     let (camera, kind) = (stream.camera, stream.kind);
     out.status.send_replace(StreamStatus::Connecting);
-    let shared = Arc::new(Shared { stream, out, clock, counters, stop, params: Mutex::new(None) });
+    let shared =
+        Arc::new(Shared { stream, out, clock, counters, stop, params: Mutex::new(None), latest: Mutex::new(None) });
     let mut backoff = Backoff::new();
     let mut said: Option<Trouble> = None;
     while let End::Broken { trouble, streamed_us } = caught(&shared).await {

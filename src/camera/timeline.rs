@@ -1,10 +1,14 @@
 //! RTP ticks of one connection to media time, pure.
 //!
 //! A camera's ticks run evenly but from nowhere in particular; receive times are true but uneven. Media time is an
-//! anchor (the receive time of a session's first packet) plus ticks, so that it is as even as the camera's clock. When
-//! the two part by more than [`DRIFT_US`], a new session with a new anchor begins at the next key frame, where a file
-//! can start. A packet may come late (a stalled network) but never early: being early is judged at once, being late
-//! only when everything has been late for [`LATE_US`].
+//! anchor (the receive time of a session's first packet) plus ticks, so that it is as even as the camera's clock. The
+//! anchor follows the receive times so slowly that nobody sees it ([`SLEW`]); that takes up the drift of every clock
+//! that is worth its name, without new files. A packet may come late (a stalled network) but never early: being early is
+//! judged at once, being late only when everything has been late for [`LATE_US`].
+//!
+//! A camera that is late beyond [`DRIFT_US`] all the same gets a new session with a new anchor at the next key frame,
+//! where a file can start; one that is early is slowed down harder, because a new anchor would lay a recording over the
+//! one before. Time goes on between sessions, it never goes back.
 
 use crate::domain::{packet::ticks_to_us, time::MediaTime};
 
@@ -12,6 +16,14 @@ use crate::domain::{packet::ticks_to_us, time::MediaTime};
 const DRIFT_US: i64 = 2_000_000;
 /// How long everything must have been late before the camera's clock is blamed, microseconds.
 const LATE_US: i64 = 10_000_000;
+/// No camera is further ahead of its pictures' arrival, whatever its ticks say, microseconds.
+const EARLY_MAX_US: i64 = 10_000_000;
+/// The anchor moves by at most one part of so many of the time that passes: 1000 ppm.
+const SLEW: i64 = 1000;
+/// The same for a camera that is early by more than a second, and by more than [`DRIFT_US`].
+const SLEW_HARD: (i64, i64) = (50, 4);
+/// What is left between two sessions that would else touch, microseconds.
+const FRAME_US: i64 = 40_000;
 
 /// Where a packet stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +40,8 @@ pub struct Placed {
 #[derive(Debug, Default)]
 pub struct Timeline {
     now: Option<State>,
+    /// The latest time of the connection before.
+    floor: Option<MediaTime>,
 }
 
 #[derive(Debug)]
@@ -37,46 +51,101 @@ struct State {
     zero: i64,
     last: i64,
     last_received: MediaTime,
+    /// The latest time given.
+    latest: MediaTime,
     /// Since when every packet has been late.
     late_since: Option<MediaTime>,
+    /// The least lateness since `least_since`, and that of the period before, as far as it is not made up for.
+    least_us: i64,
+    least_since: MediaTime,
+    behind_us: i64,
     /// The ticks stepped: times are bridged until the next key frame.
     stepped: bool,
 }
 
 impl Timeline {
+    /// The times of a connection after one whose latest time is known.
+    #[must_use]
+    pub const fn after(latest: Option<MediaTime>) -> Self {
+        Self { now: None, floor: latest }
+    }
+
+    /// The latest time given, for the next connection.
+    #[must_use]
+    pub fn latest(&self) -> Option<MediaTime> {
+        self.now.as_ref().map(|state| state.latest).or(self.floor)
+    }
+
     /// Places a packet with `ticks` (90 kHz, unwrapped, from any zero) received at `received`.
     pub fn place(&mut self, ticks: i64, received: MediaTime, key: bool) -> Placed {
-        let Some(state) = &mut self.now else { return self.begin(ticks, received) };
+        let Some(state) = &mut self.now else {
+            // Further ahead than any camera can be: our own clock was set right in between.
+            let floor = self.floor.map(|f| f.plus_us(FRAME_US)).filter(|f| f.since(received) <= EARLY_MAX_US);
+            return self.begin(ticks, floor.map_or(received, |f| f.max(received)), received);
+        };
         let moved_us = ticks_to_us(ticks.saturating_sub(state.last).clamp(-MAX_TICKS, MAX_TICKS));
         let waited_us = received.since(state.last_received);
-        if moved_us - waited_us > DRIFT_US || moved_us < -DRIFT_US {
+        let ahead_us = state.time(ticks).since(received);
+        if moved_us - waited_us > DRIFT_US || moved_us < -DRIFT_US || ahead_us > EARLY_MAX_US {
             // The camera set its clock. Bridge the step by what our clock says has passed.
-            let stepped = ticks.saturating_sub(state.last);
-            state.zero = state.zero.saturating_add(stepped).saturating_sub(us_to_ticks(waited_us.max(0)));
+            let passed = state.last.saturating_sub(state.zero).saturating_add(us_to_ticks(waited_us.max(0)));
+            state.zero = ticks.saturating_sub(passed);
             state.stepped = true;
         }
         (state.last, state.last_received) = (ticks, received);
-        let pts_90k = ticks.saturating_sub(state.zero);
-        let time = state.anchor.plus_us(ticks_to_us(pts_90k.clamp(-MAX_TICKS, MAX_TICKS)));
+        state.slew(moved_us.clamp(0, 1_000_000), received.since(state.time(ticks)), received);
+        let (pts_90k, time) = (ticks.saturating_sub(state.zero), state.time(ticks));
         let late_us = received.since(time);
         state.late_since = if late_us > DRIFT_US { state.late_since.or(Some(received)) } else { None };
         let too_late = state.late_since.is_some_and(|since| received.since(since) >= LATE_US);
-        if key && (state.stepped || late_us < -DRIFT_US || too_late) {
-            return self.begin(ticks, received);
+        if key && (state.stepped || too_late) {
+            let floor = if time > state.latest { time } else { state.latest.plus_us(FRAME_US) };
+            return self.begin(ticks, received.max(floor), received);
         }
+        state.latest = state.latest.max(time);
         Placed { begins: false, pts_90k, time }
     }
 
-    fn begin(&mut self, ticks: i64, received: MediaTime) -> Placed {
+    fn begin(&mut self, ticks: i64, anchor: MediaTime, received: MediaTime) -> Placed {
         self.now = Some(State {
-            anchor: received,
+            anchor,
             zero: ticks,
             last: ticks,
             last_received: received,
+            latest: anchor,
             late_since: None,
+            least_us: i64::MAX,
+            least_since: received,
+            behind_us: 0,
             stepped: false,
         });
-        Placed { begins: true, pts_90k: 0, time: received }
+        Placed { begins: true, pts_90k: 0, time: anchor }
+    }
+}
+
+impl State {
+    fn time(&self, ticks: i64) -> MediaTime {
+        let pts_90k = ticks.saturating_sub(self.zero);
+        self.anchor.plus_us(ticks_to_us(pts_90k.clamp(-MAX_TICKS, MAX_TICKS)))
+    }
+
+    /// Moves the anchor a little towards what the receive times say, `moved_us` having passed.
+    fn slew(&mut self, moved_us: i64, late_us: i64, received: MediaTime) {
+        self.least_us = self.least_us.min(late_us);
+        if received.since(self.least_since) >= LATE_US {
+            (self.behind_us, self.least_us, self.least_since) = (self.least_us.max(0), i64::MAX, received);
+        }
+        let slew = if late_us < -DRIFT_US {
+            SLEW_HARD.1
+        } else if late_us < -DRIFT_US / 2 {
+            SLEW_HARD.0
+        } else {
+            SLEW
+        };
+        let by_us =
+            if late_us < 0 { late_us.max(-moved_us / slew) } else { self.behind_us.min(late_us).min(moved_us / slew) };
+        self.behind_us = (self.behind_us - by_us).max(0);
+        self.anchor = self.anchor.plus_us(by_us);
     }
 }
 
@@ -146,6 +215,55 @@ mod tests {
     }
 
     #[test]
+    fn an_hour_of_a_clock_that_is_off_by_200_ppm_is_one_session_and_stays_true() {
+        for ticks_a_frame in [3600.0 * 1.0002, 3600.0 * 0.9998] {
+            let mut line = Timeline::default();
+            let mut last = at(-1);
+            for n in 0..90_000i64 {
+                let ticks = (n as f64 * ticks_a_frame) as i64;
+                // The network takes up to 60 ms.
+                let received = at(n * 40_000 + n * 7919 % 60_000);
+                let placed = line.place(ticks, received, n % 50 == 0);
+                assert_eq!(placed.begins, n == 0);
+                assert!(placed.time > last, "{n}");
+                last = placed.time;
+                assert!(received.since(placed.time).abs() < 100_000, "{n}: {}", received.since(placed.time));
+            }
+        }
+    }
+
+    #[test]
+    fn a_camera_whose_clock_is_fast_never_lays_a_recording_over_the_one_before() {
+        let mut line = Timeline::default();
+        let mut last = at(-1);
+        // 3 % fast, for an hour.
+        for n in 0..90_000i64 {
+            let placed = line.place(n * 3708, at(n * 40_000), n % 50 == 0);
+            assert!(placed.time > last && placed.time.since(at(n * 40_000)) < 2 * DRIFT_US, "{n}");
+            last = placed.time;
+        }
+    }
+
+    #[test]
+    fn the_wrap_of_32_bits_is_nothing_when_ticks_are_unwrapped() {
+        let mut line = Timeline::default();
+        let wrap = i64::from(u32::MAX);
+        assert!(line.place(wrap - 3600, at(0), true).begins);
+        for n in 0..4 {
+            let placed = line.place(wrap + n * 3600, at((n + 1) * 40_000), true);
+            assert_eq!((placed.begins, placed.time), (false, at((n + 1) * 40_000)));
+        }
+    }
+
+    #[test]
+    fn a_new_connection_begins_behind_the_one_before() {
+        let begin = |latest| Timeline::after(Some(latest)).place(5, at(0), true).time;
+        assert_eq!(begin(at(-FRAME_US)), at(0));
+        assert_eq!(begin(at(1_000_000)), at(1_000_000 + FRAME_US));
+        assert_eq!(begin(at(3_600_000_000)), at(0), "our clock was set back");
+    }
+
+    #[test]
     fn a_step_of_the_cameras_clock_is_bridged_until_the_next_key_frame() {
         for step in [90_000 * 3600, -90_000 * 3600] {
             let mut line = Timeline::default();
@@ -169,11 +287,13 @@ mod tests {
         #[test]
         fn no_ticks_break_the_arithmetic(steps in proptest::collection::vec((any::<i64>(), 0i64..10_000_000, any::<bool>()), 1..40)) {
             let mut line = Timeline::default();
-            let mut received = 0;
+            let (mut received, mut latest) = (0, at(-1));
             for (ticks, wait, key) in steps {
                 received += wait;
                 let placed = line.place(ticks, at(received), key);
-                prop_assert!(!placed.begins || (placed.pts_90k, placed.time) == (0, at(received)));
+                prop_assert!(!placed.begins || (placed.pts_90k == 0 && placed.time >= at(received) && placed.time > latest));
+                prop_assert!(placed.time.since(at(received)) <= EARLY_MAX_US + DRIFT_US, "{}", placed.time.since(at(received)));
+                latest = latest.max(placed.time);
             }
         }
     }

@@ -34,6 +34,12 @@ ids! {
     SegmentId,
     /// What a rule said matters.
     EventId,
+    /// A span without recording.
+    GapId,
+    /// A span that retention must not remove.
+    LockId,
+    /// An outage declared beforehand.
+    PlannedId,
     /// One object followed over time, unique within a site.
     TrackId,
 }

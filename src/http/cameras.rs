@@ -46,6 +46,7 @@ struct StreamJson {
     kind: StreamKind,
     url: String,
     status: Option<StreamStatus>,
+    clock_offset_us: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -75,6 +76,7 @@ impl CameraJson {
             kind: s.kind,
             url: s.url.as_str().to_owned(),
             status: board.status(camera.id, s.kind),
+            clock_offset_us: board.clock_offset_us(camera.id, s.kind),
         });
         Self {
             id: camera.id,
@@ -110,7 +112,7 @@ pub(super) async fn add(
     Given(draft): Given<CameraDraft>,
 ) -> Result<Response, ApiError> {
     let camera = draft.checked()?;
-    let (store, now) = (state.store.clone(), state.clock.wall());
+    let (store, now) = (state.store.clone(), state.now());
     let id = state.change(async move { store.add_camera(&actor, &camera, now).await }).await?;
     let camera = CameraJson::new(find(&state, id).await?, &state.board);
     let location = [(header::LOCATION, format!("/api/v1/cameras/{id}"))];
@@ -125,13 +127,13 @@ pub(super) async fn change(
 ) -> Result<Json<CameraJson>, ApiError> {
     let id = CameraId(id);
     let camera = draft.checked()?;
-    let (store, now) = (state.store.clone(), state.clock.wall());
+    let (store, now) = (state.store.clone(), state.now());
     state.change(async move { store.update_camera(&actor, id, &camera, now).await }).await?;
     Ok(Json(CameraJson::new(find(&state, id).await?, &state.board)))
 }
 
 pub(super) async fn retire(actor: Actor, State(state): State<AppState>, Id(id): Id) -> Result<StatusCode, ApiError> {
-    let (store, now) = (state.store.clone(), state.clock.wall());
+    let (store, now) = (state.store.clone(), state.now());
     state.change(async move { store.retire_camera(&actor, CameraId(id), now).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

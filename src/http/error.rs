@@ -44,6 +44,8 @@ impl ApiError {
             "shape" => "hình vẽ",
             "rule" => "luật",
             "cluster" => "cụm",
+            "lock" => "khóa lưu giữ",
+            "planned" => "lịch ngừng",
             other => other,
         };
         Self::NotFound(Refusal::new(

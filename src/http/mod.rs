@@ -20,6 +20,7 @@ mod changes;
 pub mod error;
 mod events;
 mod guard;
+mod locks;
 mod media;
 mod openapi;
 mod params;

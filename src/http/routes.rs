@@ -5,7 +5,7 @@ use axum::{
 };
 
 use super::{
-    cameras, changes, events, guard, media, openapi, rules, serve, shapes, state::AppState, status, storage, web,
+    cameras, changes, events, guard, locks, media, openapi, rules, serve, shapes, state::AppState, status, storage, web,
 };
 
 /// What a person needs the right for; accounts will map roles to these.
@@ -168,6 +168,14 @@ const STREAM: Param = Param {
     kind: Kind::OneOf(&["main", "sub"]),
     about: "Which stream; when not given the main one, or the sub one where that cannot be played.",
 };
+const SPAN: &[Param] = &[
+    Param { name: "from", kind: Kind::Time, about: "From this time on; a day before the end when not given." },
+    Param {
+        name: "to",
+        kind: Kind::Time,
+        about: "Up to this time; now (of what is to come: for ever) when not given.",
+    },
+];
 const DOWNLOAD: Param = Param { name: "download", kind: Kind::Flag, about: "1 to keep it as a file." };
 
 macro_rules! table {
@@ -202,6 +210,22 @@ table! {
         "Retires a camera; what it recorded stays.", &[], None, Nothing;
     Get "/api/v1/cameras/{id}/picture.jpg", Live "camera", media::picture,
         "The last picture; its time is in X-Picture-Time-Us.", &[TIME_SHOWN], None, Bytes("image/jpeg");
+    Get "/api/v1/cameras/{id}/gaps", Playback "camera", locks::gaps,
+        "What is missing of each stream and why; recorded, gaps and removed add up to the window answered.",
+        SPAN, None, Json("GapReport");
+    Get "/api/v1/locks", Playback "lock", locks::list,
+        "The locks that hold, newest first.", &[], None, Json("LockList");
+    Post "/api/v1/locks", Configure "lock", locks::add,
+        "Keeps a span of some cameras from being removed.", &[], Some("LockDraft"), Created("Made");
+    Delete "/api/v1/locks/{id}", Configure "lock", locks::remove,
+        "Releases a lock.", &[], None, Nothing;
+    Get "/api/v1/planned", Playback "planned", locks::list_planned,
+        "Outages declared beforehand.", SPAN, None, Json("PlannedList");
+    Post "/api/v1/planned", Configure "planned", locks::add_planned,
+        "Declares an outage of some cameras, or of the site; it excuses only what comes after.",
+        &[], Some("PlannedDraft"), Created("Made");
+    Delete "/api/v1/planned/{id}", Configure "planned", locks::remove_planned,
+        "Calls a declared outage off.", &[], None, Nothing;
     Get "/api/v1/clusters", Live "cluster", cameras::clusters,
         "All clusters, by name.", &[], None, Json("ClusterList");
     Get "/api/v1/shapes", Live "shape", shapes::list,

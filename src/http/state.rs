@@ -4,6 +4,7 @@ use tokio::sync::Notify;
 
 use super::error::ApiError;
 use crate::{
+    domain::time::WallTime,
     runtime::{
         board::{Board, Change},
         clock::Clock,
@@ -40,6 +41,12 @@ pub struct AppState {
 }
 
 impl AppState {
+    /// Now, as recordings have it: what is kept beside them (since when a camera takes part, until when a lock holds)
+    /// must not follow a step of the wall clock.
+    pub(super) fn now(&self) -> WallTime {
+        WallTime(self.clock.media().us())
+    }
+
     /// Runs one change of the configuration to its end and then tells the process and the pages. The store protects its
     /// transaction from a client that leaves; this protects the telling that must follow.
     ///

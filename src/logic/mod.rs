@@ -1,9 +1,12 @@
 //! The verbs, pure: `(state, input, now) -> (state, outputs)`. No clock, no file, no socket.
 
+pub mod anchor;
 pub mod backoff;
 pub mod cursor;
+pub mod gaps;
 pub mod motion;
 pub mod nms;
 pub mod retention;
 pub mod rules;
+pub mod timeline;
 pub mod tracker;

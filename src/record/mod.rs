@@ -29,10 +29,12 @@ use crate::{
     store::Store,
 };
 
+pub mod accounts;
 mod disk;
 mod fmp4;
 mod folder;
 mod index;
+pub mod ledger;
 mod lost;
 pub mod playback;
 mod recover;

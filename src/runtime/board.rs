@@ -60,6 +60,7 @@ pub struct Board {
 #[derive(Debug, Default)]
 struct Inner {
     status: BTreeMap<(CameraId, StreamKind), StreamStatus>,
+    clock_offset_us: BTreeMap<(CameraId, StreamKind), i64>,
     pictures: HashMap<CameraId, Picture>,
 }
 
@@ -102,6 +103,15 @@ impl Board {
     pub fn status(&self, camera: CameraId, kind: StreamKind) -> Option<StreamStatus> {
         self.lock().status.get(&(camera, kind)).cloned()
     }
+    /// Puts up how far a camera's own clock is ahead of ours, microseconds, as one of its streams says.
+    pub fn set_clock_offset_us(&self, camera: CameraId, kind: StreamKind, offset_us: i64) {
+        self.lock().clock_offset_us.insert((camera, kind), offset_us);
+    }
+    /// How far a camera's own clock is ahead of ours, if it has ever said, microseconds.
+    #[must_use]
+    pub fn clock_offset_us(&self, camera: CameraId, kind: StreamKind) -> Option<i64> {
+        self.lock().clock_offset_us.get(&(camera, kind)).copied()
+    }
     /// Puts up a picture unless a newer one hangs there.
     pub fn set_picture(&self, camera: CameraId, picture: Picture) {
         let mut inner = self.lock();
@@ -121,6 +131,7 @@ impl Board {
     pub fn forget(&self, camera: CameraId) {
         let mut inner = self.lock();
         inner.status.retain(|(c, _), _| *c != camera);
+        inner.clock_offset_us.retain(|(c, _), _| *c != camera);
         inner.pictures.remove(&camera);
     }
 }

@@ -1,7 +1,10 @@
 //! The only source of time. Media time is the monotonic boot clock through an anchor to UTC, so that a step of the
 //! wall clock moves no recording.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU64, Ordering},
+};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -20,11 +23,20 @@ pub struct Anchor {
     pub error_us: i64,
 }
 
+impl Anchor {
+    /// A boot time as media time by this anchor.
+    #[must_use]
+    pub const fn media_at(&self, boot: BootTime) -> MediaTime {
+        MediaTime(self.utc.us().saturating_add(boot.since(self.boot)))
+    }
+}
+
 /// Reads the clocks. Cloning shares the anchor.
 #[derive(Debug, Clone)]
 pub struct Clock {
     source: Source,
     anchor: Arc<Mutex<Anchor>>,
+    anchorings: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Clone)]
@@ -47,14 +59,18 @@ impl Clock {
         let utc = WallTime(timespec_us(ClockId::Realtime));
         let after = timespec_us(ClockId::Boottime);
         let anchor = Anchor { boot_id, boot: BootTime(before + (after - before) / 2), utc, error_us: after - before };
-        Self { source: Source::Machine, anchor: Arc::new(Mutex::new(anchor)) }
+        Self { source: Source::Machine, anchor: Arc::new(Mutex::new(anchor)), anchorings: Arc::default() }
     }
     /// A clock that moves only by [`Clock::step`]; for tests.
     #[must_use]
     pub fn stepped(utc: WallTime) -> Self {
         let boot = BootTime(1_000_000);
         let anchor = Anchor { boot_id: "test".into(), boot, utc, error_us: 0 };
-        Self { source: Source::Stepped(Arc::new(Mutex::new((boot, utc)))), anchor: Arc::new(Mutex::new(anchor)) }
+        Self {
+            source: Source::Stepped(Arc::new(Mutex::new((boot, utc)))),
+            anchor: Arc::new(Mutex::new(anchor)),
+            anchorings: Arc::default(),
+        }
     }
     /// Moves a stepped clock; does nothing to the machine's.
     pub fn step(&self, boot_us: i64, wall_us: i64) {
@@ -84,11 +100,22 @@ impl Clock {
     pub fn anchor(&self) -> Anchor {
         self.anchor.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
+    /// Anchors media time anew: now is `utc`. Whoever has times of the old anchor under way keeps to it until it can
+    /// begin something new; [`Clock::anchorings`] tells.
+    pub fn anchor_at(&self, utc: WallTime) {
+        let mut anchor = self.anchor.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        (anchor.boot, anchor.utc) = (self.boot(), utc);
+        self.anchorings.fetch_add(1, Ordering::Release);
+    }
+    /// How often the clock was anchored anew.
+    #[must_use]
+    pub fn anchorings(&self) -> u64 {
+        self.anchorings.load(Ordering::Acquire)
+    }
     /// A boot time as media time.
     #[must_use]
     pub fn media_at(&self, boot: BootTime) -> MediaTime {
-        let anchor = self.anchor();
-        MediaTime(anchor.utc.us() + boot.since(anchor.boot))
+        self.anchor().media_at(boot)
     }
     /// Now, as media time.
     #[must_use]

@@ -155,6 +155,11 @@ impl Store {
                 let old = before.stream(StreamKind::Main).map(|s| s.password.clone()).unwrap_or_default();
                 let password = draft.password.clone().unwrap_or_else(|| old.clone());
                 put_streams(tx, id, &draft, &password, now).await?;
+                if before.main_off_us.is_some() && main_off.is_none() {
+                    // What was not to be recorded is not missing.
+                    let since = "update stream set since_us = $2 where camera = $1 and kind = 'main'";
+                    tx.execute(Sql::new(since).bind(id.0).bind(now.us())).await?;
+                }
                 let mut after = logged(&found(tx, id).await?);
                 if password != old {
                     // All that may be said about it; without this line nobody could see who changed it.
@@ -222,7 +227,8 @@ fn one(id: CameraId) -> Sql {
     sql
 }
 
-async fn found(tx: &mut Tx, id: CameraId) -> Result<Camera> {
+/// The camera, retired or not.
+pub(super) async fn found(tx: &mut Tx, id: CameraId) -> Result<Camera> {
     grouped(tx.rows(one(id)).await?)?.pop().ok_or(StoreError::NotFound { what: "camera", id: id.0 })
 }
 
@@ -291,9 +297,11 @@ async fn put_streams(
     password: &Secret,
     now: WallTime,
 ) -> Result<()> {
-    let text = "insert into stream (camera, kind, url, username, password) values ($1, $2, $3, $4, $5) \
+    // A stream that comes back is to be recorded from now on, not from when it first was.
+    let text = "insert into stream (camera, kind, url, username, password, since_us) values ($1, $2, $3, $4, $5, $6) \
                 on conflict (camera, kind) do update set url = excluded.url, username = excluded.username, \
-                password = excluded.password, retired_us = null";
+                password = excluded.password, retired_us = null, since_us = case when stream.retired_us is null \
+                then stream.since_us else excluded.since_us end";
     for (kind, url) in [(StreamKind::Main, Some(&draft.main_url)), (StreamKind::Sub, draft.sub_url.as_ref())] {
         let sql = match url {
             Some(url) => Sql::new(text)
@@ -301,7 +309,8 @@ async fn put_streams(
                 .bind(kind.name())
                 .bind(url.as_str())
                 .bind(draft.username.as_str())
-                .bind(password.expose()),
+                .bind(password.expose())
+                .bind(now.us()),
             None => {
                 let retire = "update stream set retired_us = $3 where camera = $1 and kind = $2 and retired_us is null";
                 Sql::new(retire).bind(camera.0).bind(kind.name()).bind(now.us())

@@ -15,6 +15,8 @@ mod cameras;
 mod changes;
 mod db;
 mod events;
+mod ledger;
+mod locks;
 mod open;
 mod packed;
 mod retention;
@@ -26,6 +28,8 @@ mod time;
 mod tracks;
 
 pub use changes::ChangeRow;
+pub use ledger::{LastLife, LedgerGap, LedgerStep, LedgerStream};
+pub use locks::{Lock, Planned, REASON_CHARS_MAX};
 pub use retention::{HeldRow, RetentionState, StopCause, Stopped, StreamUse};
 pub use segments::{Gap, SegmentProgress};
 pub use shapes::{Shape, ShapeKind};

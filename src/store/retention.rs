@@ -264,19 +264,8 @@ impl Store {
             };
             marks.push((class, Span { start_us, end_us: end_us.max(start_us.saturating_add(1)) }));
         }
-        marks.extend(self.locked_spans(stream).await?.into_iter().map(|span| (Class::Locked, span)));
+        marks.extend(self.locks_in(stream, span).await?.into_iter().map(|span| (Class::Locked, span)));
         Ok(marks)
-    }
-
-    /// Spans of a stream that somebody locked, by start.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn locked_spans(&self, stream: StreamId) -> Result<Vec<Span>> {
-        let text = "select l.start_us, l.end_us from lock l join stream s on s.camera = l.camera \
-                    where s.id = $1 and l.released_us is null order by l.start_us, l.id";
-        let rows: Vec<(i64, i64)> = self.db.rows(Sql::new(text).bind(stream.0)).await?;
-        Ok(rows.into_iter().map(|(start_us, end_us)| Span { start_us, end_us }).collect())
     }
 
     /// Changes whenever a lock is made or released: what was skipped because of one has to be looked at again.

@@ -244,7 +244,7 @@ fn within(stream: StreamId, span: Span) -> Sql {
 }
 
 /// Nothing is left out in silence.
-fn check_bound(rows: usize) -> Result<()> {
+pub(super) fn check_bound(rows: usize) -> Result<()> {
     if i64::try_from(rows).is_ok_and(|rows| rows <= ROWS_MAX) {
         return Ok(());
     }

@@ -21,7 +21,7 @@ impl Store {
         let text = "insert into heartbeat (boot_id, boot_us, utc_us, beat) \
                     values ($1, $2, $3, (select coalesce(max(beat), 0) + 1 from heartbeat)) \
                     on conflict (boot_id) do update \
-                    set boot_us = excluded.boot_us, utc_us = excluded.utc_us, beat = excluded.beat";
+                    set boot_us = excluded.boot_us, utc_us = excluded.utc_us, beat = excluded.beat, ended = null";
         let beat = Sql::new(text).bind(boot_id).bind(boot_us).bind(now.us());
         self.write(|tx| Box::pin(async move { tx.execute(beat).await.map(drop) })).await
     }

@@ -28,6 +28,10 @@ fn body(name: &str, camera: i64) -> Value {
             json!({"main": keep, "sub": keep, "cameras": [own]})
         }
         "StorageConfirm" => json!({"stopped_us": 7}),
+        "LockDraft" => {
+            json!({"cameras": [camera], "start_us": NOW_US - 60_000_000, "end_us": NOW_US, "reason": "vụ 7"})
+        }
+        "PlannedDraft" => json!({"start_us": NOW_US, "end_us": NOW_US + 60_000_000, "reason": "cắt điện"}),
         other => panic!("no body for {other}"),
     }
 }
@@ -39,6 +43,10 @@ fn furnished() -> (Server, [i64; 4]) {
     let shape = server.post("/api/v1/shapes", &body("ShapeDraft", camera)).ok(201)["id"].as_i64().unwrap();
     let rule = server.rule();
     let event = server.event(camera, rule, NOW_US - 60_000_000);
+    // Each the first of its kind, so their numbers are the event's.
+    for (path, draft) in [("/api/v1/locks", "LockDraft"), ("/api/v1/planned", "PlannedDraft")] {
+        assert_eq!(server.post(path, &body(draft, camera)).ok(201)["id"], event);
+    }
     let jpeg = bytes::Bytes::from_static(b"\xff\xd8jpeg\xff\xd9");
     let pictures = server.state.data_dir.join("pictures/2026-11-20");
     std::fs::create_dir_all(&pictures).unwrap();
