@@ -13,5 +13,7 @@ mod files;
 mod gaps;
 #[path = "store_contract/recording.rs"]
 mod recording;
+#[path = "store_contract/retention.rs"]
+mod retention;
 #[path = "store_contract/rules.rs"]
 mod rules;
