@@ -129,7 +129,7 @@ pub fn find_model(configured: Option<&Path>, data: &Path) -> Result<Option<Model
     }
 }
 
-/// What vision and events are started with.
+/// What vision, events and retention are started with.
 struct Seeing<'a> {
     config: &'a Config,
     clock: &'a Clock,
@@ -140,6 +140,18 @@ struct Seeing<'a> {
 }
 
 impl Seeing<'_> {
+    /// What retention works with.
+    fn keeping(&self) -> sweeper::Parts {
+        sweeper::Parts {
+            store: self.store.clone(),
+            folder: self.config.store.clone(),
+            clock: self.clock.clone(),
+            counters: Arc::clone(self.counters),
+            board: Arc::clone(self.board),
+            space: Arc::new(sweeper::disk_space),
+        }
+    }
+
     /// Starts the vision child and the events room behind it.
     fn start(&self, rules: watch::Receiver<Arc<Vec<Rule>>>, core: &mut Tasks) -> anyhow::Result<(Vision, ask::Stills)> {
         let model = find_model(self.config.model.as_deref(), &self.config.data);
@@ -223,17 +235,9 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
     // It looks at the last sign of life before there is one of this run, and at files after they are mended.
     let ledger = Ledger::new(store.clone(), Arc::clone(&board), clock.clone()).await?;
     core.spawn("gap-ledger", ledger.run(stop.clone()));
-    let keeping = sweeper::Parts {
-        store: store.clone(),
-        folder: config.store.clone(),
-        clock: clock.clone(),
-        counters: Arc::clone(&counters),
-        board: Arc::clone(&board),
-        space: Arc::new(sweeper::disk_space),
-    };
-    core.spawn("retention", sweeper::run(keeping, stop.clone()));
     let seeing =
         Seeing { config: &config, clock: &clock, counters: &counters, board: &board, store: &store, stop: &stop };
+    core.spawn("retention", sweeper::run(seeing.keeping(), stop.clone()));
     let seeing = if record_only { None } else { Some(seeing.start(rules.subscribe(), &mut core)?) };
     let (vision, stills) = seeing.unzip();
     let fleet = Fleet::new(

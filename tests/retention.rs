@@ -191,7 +191,9 @@ impl House {
             assert!(self.folder().join(path).is_file(), "{path} points at nothing");
         }
         let folder = self.folder().join(format!("2026-01-01/C-{stream}/main"));
-        let files = std::fs::read_dir(folder).map_or(0, |files| files.count());
+        let is_film = |f: &std::fs::DirEntry| f.path().extension().is_some_and(|e| e == "mp4");
+        let films = |files: std::fs::ReadDir| files.filter_map(Result::ok).filter(is_film).count();
+        let files = std::fs::read_dir(folder).map_or(0, films);
         assert_eq!(files, known.len(), "a file the index does not know");
         known
     }

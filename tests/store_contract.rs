@@ -15,5 +15,7 @@ mod gaps;
 mod integrity;
 #[path = "store_contract/recording.rs"]
 mod recording;
+#[path = "store_contract/retention.rs"]
+mod retention;
 #[path = "store_contract/rules.rs"]
 mod rules;

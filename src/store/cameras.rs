@@ -155,6 +155,11 @@ impl Store {
                 let old = before.stream(StreamKind::Main).map(|s| s.password.clone()).unwrap_or_default();
                 let password = draft.password.clone().unwrap_or_else(|| old.clone());
                 put_streams(tx, id, &draft, &password, now).await?;
+                if before.main_off_us.is_some() && main_off.is_none() {
+                    // What was not to be recorded is not missing.
+                    let since = "update stream set since_us = $2 where camera = $1 and kind = 'main'";
+                    tx.execute(Sql::new(since).bind(id.0).bind(now.us())).await?;
+                }
                 let mut after = logged(&found(tx, id).await?);
                 if password != old {
                     // All that may be said about it; without this line nobody could see who changed it.

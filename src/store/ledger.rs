@@ -99,21 +99,23 @@ const ROWS_MAX: i64 = 20_000;
 const SEGMENT_US_MAX: i64 = 3_600_000_000;
 
 impl Store {
-    /// Every stream that is in use (a camera retires without its streams' rows saying so), or went out of use before the ledger had come to its end; of one camera, all.
+    /// Every stream that is in use (a camera retires, and on a thin line its main stream is left out, without the stream's
+    /// own row saying so), or went out of use before the ledger had come to its end; of one camera, all.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn ledger_streams(&self, camera: Option<CameraId>) -> Result<Vec<LedgerStream>> {
         let mut sql = Sql::new(
             "select s.id, s.camera, s.kind, coalesce(s.since_us, c.enabled_us) as since_us, \
-             coalesce(s.retired_us, c.retired_us) as retired_us, l.until_us from stream s \
+             coalesce(case when s.kind = 'main' then c.main_off_us end, s.retired_us, c.retired_us) as retired_us, l.until_us from stream s \
              join camera c on c.id = s.camera left join ledger l on l.stream = s.id where ",
         );
         match camera {
             Some(camera) => sql.push("s.camera = ").push_bind(camera.0),
             None => sql.push(
-                "coalesce(s.retired_us, c.retired_us) is null or \
-                 coalesce(s.retired_us, c.retired_us) > coalesce(l.until_us, s.since_us, c.enabled_us)",
+                "coalesce(case when s.kind = 'main' then c.main_off_us end, s.retired_us, c.retired_us) is null or \
+                 coalesce(case when s.kind = 'main' then c.main_off_us end, s.retired_us, c.retired_us) > \
+                 coalesce(l.until_us, s.since_us, c.enabled_us)",
             ),
         };
         sql.push(" order by s.id");

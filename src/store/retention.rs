@@ -264,7 +264,7 @@ impl Store {
             };
             marks.push((class, Span { start_us, end_us: end_us.max(start_us.saturating_add(1)) }));
         }
-        marks.extend(self.locked_spans(stream).await?.into_iter().map(|span| (Class::Locked, span)));
+        marks.extend(self.locks_in(stream, span).await?.into_iter().map(|span| (Class::Locked, span)));
         Ok(marks)
     }
 

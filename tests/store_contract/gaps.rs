@@ -1,11 +1,11 @@
 //! Locks, declared outages.
 
 use vonglau::{
-    domain::{ids::CameraId, time::Span},
+    domain::{camera::CameraDraft, ids::CameraId, time::Span},
     store::REASON_CHARS_MAX,
 };
 
-use crate::engines::{NOW, actor, assert_not_found, camera, now_plus, on_every_engine, refusal};
+use crate::engines::{NOW, actor, assert_not_found, camera, draft, now_plus, on_every_engine, refusal};
 
 const fn span(start_us: i64, end_us: i64) -> Span {
     Span { start_us, end_us }
@@ -76,6 +76,27 @@ async fn an_outage_is_declared_beforehand_or_not_at_all() {
         store.remove_planned(&actor(), ids[0], NOW).await.unwrap();
         assert_not_found(store.remove_planned(&actor(), ids[0], NOW).await, "planned");
         assert_eq!(store.planned_in(coming).await.unwrap().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_main_stream_left_out_on_a_thin_line_is_not_missing() {
+    on_every_engine(|store| async move {
+        let (id, main, sub) = camera(&store, "a").await;
+        let draft = |record_main| CameraDraft { record_main: Some(record_main), ..draft("a") }.checked().unwrap();
+        let of = async |stream| {
+            let all = store.ledger_streams(Some(id)).await.unwrap();
+            let found = all.into_iter().find(|s| s.stream == stream).unwrap();
+            (found.since_us, found.retired_us)
+        };
+        store.update_camera(&actor(), id, &draft(false), now_plus(5)).await.unwrap();
+        store.update_camera(&actor(), id, &draft(false), now_plus(6)).await.unwrap();
+        assert_eq!(of(main).await, (NOW.us(), Some(NOW.us() + 5)));
+        assert_eq!(of(sub).await, (NOW.us(), None));
+        store.update_camera(&actor(), id, &draft(true), now_plus(9)).await.unwrap();
+        assert_eq!(of(main).await, (NOW.us() + 9, None));
+        assert_eq!(of(sub).await, (NOW.us(), None));
     })
     .await;
 }
