@@ -115,7 +115,7 @@ fn both_engines_have_the_same_migrations() {
 }
 
 #[test]
-fn npm_packages_come_from_the_public_registry() {
+fn the_npm_lock_names_no_host() {
     keeps(|path| path.ends_with("package-lock.json"), rules::npm_hosts);
 }
 
@@ -240,10 +240,8 @@ mod seeded {
     }
 
     #[test]
-    fn a_package_from_elsewhere() {
-        let lock = "{\n  \"resolved\": \"https://registry.npmjs.org/a/-/a-1.tgz\",\n  \"resolved\": \"https://mirror.example/a.tgz\"";
+    fn a_lock_that_names_a_host() {
+        let lock = "{\n  \"version\": \"1.0.0\",\n  \"resolved\": \"https://mirror.example/a.tgz\"";
         bites(&rules::npm_hosts("package-lock.json", lock), &[3]);
-        let bad = rules::npm_hosts("l", "\"resolved\": \"https://registry.npmjs.org.evil.example/a.tgz\"");
-        assert_eq!(bad.len(), 1);
     }
 }

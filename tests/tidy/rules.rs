@@ -63,7 +63,6 @@ const UNFINISHED: [&str; 4] =
     [concat!("to", "do!("), concat!("unimple", "mented!("), concat!("FIX", "ME"), concat!("XX", "X")];
 const FILE_LINES: usize = 500;
 const FUNCTION_LINES: usize = 70;
-const NPM_HOST: &str = "https://registry.npmjs.org/";
 
 /// The room of a file under `src/`; `None` for `lib.rs`, the table of contents.
 fn room(path: &str) -> Option<&str> {
@@ -275,12 +274,8 @@ pub fn migrations(sqlite: &[String], postgres: &[String]) -> Vec<String> {
     bad
 }
 
-/// npm packages come from the public registry.
+/// The lock names no host: packages come from whatever registry the machine is set up for, and are known by their hash.
 pub fn npm_hosts(path: &str, text: &str) -> Vec<String> {
-    let lines =
-        text.lines().enumerate().filter_map(|(n, line)| Some((n, line.trim().strip_prefix("\"resolved\": \"")?)));
-    lines
-        .filter(|(_, url)| !url.starts_with(NPM_HOST))
-        .map(|(n, url)| format!("{path}:{}: not from {NPM_HOST}: {url}", n + 1))
-        .collect()
+    let named = text.lines().enumerate().filter(|(_, line)| line.trim().starts_with("\"resolved\":"));
+    named.map(|(n, line)| format!("{path}:{}: names a host: {}", n + 1, line.trim())).collect()
 }
