@@ -132,7 +132,7 @@ async fn add(args: AddArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Adds all or, when one of them is wrong, says so and adds none of the wrong ones.
+/// Adds all or, when one of them is wrong, says so and adds none.
 async fn import(store: &Store, file: &Path) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
     let list: ImportList = toml::from_str(&text).map_err(|error| {
@@ -148,19 +148,16 @@ async fn import(store: &Store, file: &Path) -> anyhow::Result<()> {
     let (mut checked, mut wrong) = (Vec::new(), Vec::new());
     for (i, draft) in list.camera.iter().enumerate() {
         match draft.checked() {
-            Ok(camera) => checked.push((i, camera)),
+            Ok(camera) => checked.push(camera),
             Err(refusals) => wrong.extend(refusals.into_iter().map(|r| r.within(&format!("camera[{i}]")))),
         }
     }
     if !wrong.is_empty() {
         return Err(refused(wrong));
     }
-    let (actor, now) = (actor(), Clock::machine().wall());
-    for (i, camera) in &checked {
-        let added = store.add_camera(&actor, camera, now).await;
-        added.with_context(|| format!("camera[{i}] {}; {i} đã thêm / added before it", camera.name))?;
-    }
+    let added = store.add_cameras(&actor(), &checked, Clock::machine().wall()).await;
     store.close().await;
+    added?;
     println!("{} camera: đã thêm / added", checked.len());
     Ok(())
 }

@@ -2,7 +2,12 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{At, Result, Store, StoreError, changes::Changed, db::Tx, sql::Sql};
+use super::{
+    At, Result, Store, StoreError,
+    changes::{Changed, log, take_turn},
+    db::Tx,
+    sql::Sql,
+};
 use crate::domain::{
     camera::{Camera, CheckedCamera, RtspUrl, Secret, Stream, StreamKind, no_sub_to_record},
     ids::{CameraId, ClusterId, StreamId},
@@ -86,28 +91,26 @@ impl Store {
     /// `Refused` when its name is in use by another camera, or its code is or was.
     pub async fn add_camera(&self, actor: &Actor, camera: &CheckedCamera, now: WallTime) -> Result<CameraId> {
         let draft = camera.clone();
-        self.change(actor, "camera.add", now, move |tx| {
+        self.change(actor, "camera.add", now, move |tx| Box::pin(async move { insert(tx, &draft, now).await })).await
+    }
+
+    /// Adds all of a list or, when one of them cannot be added, none.
+    ///
+    /// # Errors
+    /// As [`Store::add_camera`], with the camera's place in the list.
+    pub async fn add_cameras(&self, actor: &Actor, cameras: &[CheckedCamera], now: WallTime) -> Result<()> {
+        let (actor, drafts) = (actor.name.clone(), cameras.to_vec());
+        self.write(move |tx| {
             Box::pin(async move {
-                let code = if draft.code.is_empty() { next_code(tx).await? } else { draft.code.clone() };
-                check_free(tx, 0, &draft.name, &code).await?;
-                let cluster = cluster_id(tx, &draft.cluster).await?;
-                let text = "insert into camera \
-                            (code, code_fold, name, name_fold, cluster, hamlet, owner, link, enabled_us, main_off_us) \
-                            values ($1, $2, $3, $4, $5, $6, '', '', $7, $8) returning id";
-                let insert = Sql::new(text)
-                    .bind(code.as_str())
-                    .bind(folded(&code))
-                    .bind(draft.name.as_str())
-                    .bind(folded(&draft.name))
-                    .bind(cluster)
-                    .bind(draft.hamlet.as_str())
-                    .bind(now.us())
-                    .bind((draft.record_main == Some(false)).then_some(now.us()));
-                let id = CameraId(tx.number(insert).await?);
-                let password = draft.password.clone().unwrap_or_default();
-                put_streams(tx, id, &draft, &password, now).await?;
-                let after = Some(logged(&found(tx, id).await?));
-                Ok(Changed { object: id.0, before: None, after, out: id })
+                for (i, draft) in drafts.iter().enumerate() {
+                    let id = take_turn(tx).await?;
+                    let added = insert(tx, draft, now).await.map_err(|error| match error {
+                        StoreError::Refused(refusal) => StoreError::Refused(refusal.within(&format!("camera[{i}]"))),
+                        other => other,
+                    })?;
+                    log(tx, id, &actor, "camera.add", now, added).await?;
+                }
+                Ok(())
             })
         })
         .await
@@ -219,6 +222,29 @@ impl Store {
         clusters.sort_by_cached_key(|(_, name)| natural_key(name));
         Ok(clusters)
     }
+}
+
+async fn insert(tx: &mut Tx, draft: &CheckedCamera, now: WallTime) -> Result<Changed<CameraId>> {
+    let code = if draft.code.is_empty() { next_code(tx).await? } else { draft.code.clone() };
+    check_free(tx, 0, &draft.name, &code).await?;
+    let cluster = cluster_id(tx, &draft.cluster).await?;
+    let text = "insert into camera \
+                (code, code_fold, name, name_fold, cluster, hamlet, owner, link, enabled_us, main_off_us) \
+                values ($1, $2, $3, $4, $5, $6, '', '', $7, $8) returning id";
+    let insert = Sql::new(text)
+        .bind(code.as_str())
+        .bind(folded(&code))
+        .bind(draft.name.as_str())
+        .bind(folded(&draft.name))
+        .bind(cluster)
+        .bind(draft.hamlet.as_str())
+        .bind(now.us())
+        .bind((draft.record_main == Some(false)).then_some(now.us()));
+    let id = CameraId(tx.number(insert).await?);
+    let password = draft.password.clone().unwrap_or_default();
+    put_streams(tx, id, draft, &password, now).await?;
+    let after = Some(logged(&found(tx, id).await?));
+    Ok(Changed { object: id.0, before: None, after, out: id })
 }
 
 fn one(id: CameraId) -> Sql {

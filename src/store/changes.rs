@@ -42,6 +42,35 @@ pub(super) struct Changed<T> {
     pub out: T,
 }
 
+/// First of all in a change: holding this row makes changes wait for each other, so that what is checked afterwards stays
+/// true until the end and ids appear to readers in their order. Gives the change's id.
+pub(super) async fn take_turn(tx: &mut Tx) -> Result<i64> {
+    tx.number(Sql::new("update site set last_change = last_change + 1 where id = 1 returning last_change")).await
+}
+
+/// Last of all in a change: its row in the log.
+pub(super) async fn log<T>(
+    tx: &mut Tx,
+    id: i64,
+    actor: &str,
+    what: &'static str,
+    now: WallTime,
+    changed: Changed<T>,
+) -> Result<T> {
+    let text = "insert into change_log (id, time_us, actor, what, object, before_json, after_json) \
+                values ($1, $2, $3, $4, $5, $6, $7)";
+    let row = Sql::new(text)
+        .bind(id)
+        .bind(now.us())
+        .bind(actor)
+        .bind(what)
+        .bind(changed.object)
+        .bind(changed.before.map(|json| json.to_string()))
+        .bind(changed.after.map(|json| json.to_string()));
+    tx.execute(row).await?;
+    Ok(changed.out)
+}
+
 impl Store {
     /// Makes one configuration change and logs it.
     pub(super) async fn change<T, F>(&self, actor: &Actor, what: &'static str, now: WallTime, body: F) -> Result<T>
@@ -52,25 +81,9 @@ impl Store {
         let actor = actor.name.clone();
         self.write(move |tx| {
             Box::pin(async move {
-                // First of all: holding this row makes changes wait for each other, so that what `body` checked stays
-                // true until the end and ids appear to readers in their order.
-                let next = "update site set last_change = last_change + 1 where id = 1 returning last_change";
-                let id = tx.number(Sql::new(next)).await?;
+                let id = take_turn(tx).await?;
                 let changed = body(&mut *tx).await?;
-                let log = "insert into change_log (id, time_us, actor, what, object, before_json, after_json) \
-                           values ($1, $2, $3, $4, $5, $6, $7)";
-                tx.execute(
-                    Sql::new(log)
-                        .bind(id)
-                        .bind(now.us())
-                        .bind(actor)
-                        .bind(what)
-                        .bind(changed.object)
-                        .bind(changed.before.map(|json| json.to_string()))
-                        .bind(changed.after.map(|json| json.to_string())),
-                )
-                .await?;
-                Ok(changed.out)
+                log(tx, id, &actor, what, now, changed).await
             })
         })
         .await

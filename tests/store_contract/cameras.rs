@@ -59,6 +59,26 @@ async fn an_empty_code_becomes_the_next_free_one_and_a_retired_code_is_not_given
 }
 
 #[tokio::test]
+async fn a_list_of_cameras_is_added_whole_or_not_at_all() {
+    on_every_engine(|store| async move {
+        let list = [checked("a"), checked("b"), checked("A")];
+        let refused = refusal(store.add_cameras(&actor(), &list, NOW).await);
+        assert_eq!(refused.place, "camera[2].name");
+        assert_eq!((store.cameras().await.unwrap().len(), store.latest_change().await.unwrap()), (0, 0));
+        store.add_cameras(&actor(), &list[..2], NOW).await.unwrap();
+        let codes: Vec<_> = store.cameras().await.unwrap().into_iter().map(|c| c.code).collect();
+        assert_eq!(codes, ["C01", "C02"]);
+        // Each is a row of its own in the log.
+        let logged = store.changes_after(0, 10).await.unwrap();
+        assert_eq!(
+            logged.iter().map(|row| (row.id, row.what.as_str())).collect::<Vec<_>>(),
+            [(1, "camera.add"), (2, "camera.add")]
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_name_or_code_in_use_is_refused_and_names_the_other_camera() {
     on_every_engine(|store| async move {
         let (first, ..) = camera(&store, "Cổng chợ").await;
