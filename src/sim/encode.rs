@@ -122,11 +122,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// x265 fills tables of the whole process when its first encoder is opened, and nothing keeps a second encoder from
+/// using them half filled: one encoder at a time.
+static X265: Mutex<()> = Mutex::new(());
+
 /// A pipeline that is taken down when dropped.
 struct Run {
     place: String,
     pipeline: gst::Pipeline,
     bus: gst::Bus,
+    /// Given back after the pipeline is down.
+    _x265: Option<MutexGuard<'static, ()>>,
 }
 
 impl Drop for Run {
@@ -143,7 +149,8 @@ impl Run {
         let pipeline = gst::parse::launch(line).map_err(|e| broken(&e))?;
         let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| broken(&"no pipeline"))?;
         let bus = pipeline.bus().ok_or_else(|| broken(&"no bus"))?;
-        Ok(Self { place: place.to_owned(), pipeline, bus })
+        let _x265 = line.contains("x265enc").then(|| lock(&X265));
+        Ok(Self { place: place.to_owned(), pipeline, bus, _x265 })
     }
     fn element<T: IsA<gst::Element>>(&self, name: &str) -> Result<T, Refusal> {
         let found = self.pipeline.by_name(name).and_then(|e| e.downcast::<T>().ok());
