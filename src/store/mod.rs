@@ -11,6 +11,7 @@
 
 use crate::{domain::refusal::Refusal, runtime::tasks::ShortTasks};
 
+mod alarms;
 mod cameras;
 mod changes;
 mod db;
