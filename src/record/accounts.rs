@@ -50,7 +50,7 @@ pub async fn accounted(
     let start_us = asked.start_us.max(stream.since_us).min(end_us.max(stream.since_us));
     let mut window = Span { start_us, end_us: end_us.max(start_us) };
     let mut rows = store.ledger_gaps(stream.stream, window).await?;
-    let recorded = store.recorded_in(stream.stream, window).await?;
+    let recorded = store.recorded_spans(stream.stream, window).await?;
     let spans: Vec<Span> = rows.iter().map(|g| g.gap.span).collect();
     let mut pieces = account(window, &recorded, &spans, TOLERANCE_US);
     let ends_now = window.end_us > now_us - ON_ITS_WAY_US;

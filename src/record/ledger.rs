@@ -256,7 +256,7 @@ impl Ledger {
         }
         // First the gaps: what the recorder says of a loss is there before what it recorded after it.
         let gaps = self.store.ledger_gaps(stream, window).await?;
-        let recorded = self.store.recorded_in(stream, window).await?;
+        let recorded = self.store.recorded_spans(stream, window).await?;
         let planned = self.store.planned_in(window).await?;
         let excuses: Vec<Excuse> = planned
             .into_iter()

@@ -32,10 +32,10 @@ mod tracks;
 
 pub use changes::ChangeRow;
 pub use integrity::{Damage, FileStream};
-pub use ledger::{LastLife, LedgerGap, LedgerStep, LedgerStream};
+pub use ledger::{Gap, LastLife, LedgerGap, LedgerStep, LedgerStream};
 pub use locks::{Lock, Planned, REASON_CHARS_MAX};
 pub use retention::{HeldRow, RetentionState, StopCause, Stopped, StreamUse};
-pub use segments::{Gap, SegmentProgress};
+pub use segments::SegmentProgress;
 pub use shapes::{Shape, ShapeKind};
 pub use tracks::TrackRow;
 
