@@ -140,16 +140,19 @@ struct Seeing<'a> {
 }
 
 impl Seeing<'_> {
-    /// What retention works with.
-    fn keeping(&self) -> sweeper::Parts {
-        sweeper::Parts {
+    /// Starts what removes by age and keeps room.
+    fn keep(&self, core: &mut Tasks) {
+        let parts = sweeper::Parts {
             store: self.store.clone(),
             folder: self.config.store.clone(),
             clock: self.clock.clone(),
             counters: Arc::clone(self.counters),
             board: Arc::clone(self.board),
             space: Arc::new(sweeper::disk_space),
-        }
+        };
+        core.spawn("retention", sweeper::run(parts, self.stop.clone()));
+        let expiry = events::expiry::run(self.store.clone(), self.config.data.clone(), self.stop.clone());
+        core.spawn("expiry", expiry);
     }
 
     /// Starts the vision child and the events room behind it.
@@ -237,7 +240,7 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
     core.spawn("gap-ledger", ledger.run(stop.clone()));
     let seeing =
         Seeing { config: &config, clock: &clock, counters: &counters, board: &board, store: &store, stop: &stop };
-    core.spawn("retention", sweeper::run(seeing.keeping(), stop.clone()));
+    seeing.keep(&mut core);
     let seeing = if record_only { None } else { Some(seeing.start(rules.subscribe(), &mut core)?) };
     let (vision, stills) = seeing.unzip();
     let fleet = Fleet::new(

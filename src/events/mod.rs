@@ -19,6 +19,7 @@ use crate::{
     store::Store,
 };
 
+pub mod expiry;
 mod lifecycle;
 mod outbox;
 pub mod snapshot;

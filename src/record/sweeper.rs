@@ -20,7 +20,7 @@ use crate::{
         ids::{SegmentId, StreamId},
         time::{BootTime, Span, WallTime},
     },
-    logic::retention::{Class, Held, Keep, Marks, Rank, Settings, plan, reserve_bytes},
+    logic::retention::{Class, GAP_DAYS, Held, Keep, Marks, Rank, Settings, days_before_us, plan, reserve_bytes},
     runtime::{board::Board, clock::Clock, counters::Counters, stop::Stop, tasks::ShortTasks, throttle::Throttle},
     store::{Store, StoreError, StreamUse},
 };
@@ -39,6 +39,8 @@ const MEASURE_US: i64 = 600_000_000;
 const AFRESH_US: i64 = 86_400_000_000;
 /// Pause after a panic.
 const AFTER_PANIC: Duration = Duration::from_secs(30);
+/// Rows of gaps and damages removed in one transaction.
+const ROWS: u32 = 500;
 /// Rows of one page when looking for expired segments …
 const PAGE: u32 = 512;
 /// … and of each stream when making room.
@@ -250,6 +252,9 @@ impl Sweeper {
                     swept += self.room(std::slice::from_ref(stream), &settings, now, over, stop).await?;
                 }
             }
+            let horizon = days_before_us(now, GAP_DAYS);
+            while store.remove_gaps_before(horizon, ROWS).await? > 0 && !stop.is_asked() {}
+            while store.remove_damages_before(horizon, ROWS).await? > 0 && !stop.is_asked() {}
         }
         let boot = self.parts.clock.boot();
         let unknown = streams.iter().any(|s| s.recorded && s.day_bytes.is_none());

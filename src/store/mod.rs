@@ -16,6 +16,7 @@ mod cameras;
 mod changes;
 mod db;
 mod events;
+mod expiry;
 mod integrity;
 mod ledger;
 mod locks;
@@ -31,6 +32,7 @@ mod time;
 mod tracks;
 
 pub use changes::ChangeRow;
+pub use expiry::OldEvent;
 pub use integrity::{Damage, FileStream};
 pub use ledger::{Gap, LastLife, LedgerGap, LedgerStep, LedgerStream};
 pub use locks::{Lock, Planned, REASON_CHARS_MAX};
