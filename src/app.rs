@@ -3,6 +3,7 @@
 //! Start: store, recorder, vision, events, cameras, pages. Stop: cancel the sources (camera sessions, timers, the
 //! listener), then drain what they sent: recorder, vision, events; the store closes last.
 
+mod alarms;
 mod fleet;
 mod timekeeper;
 pub mod usage;
@@ -105,6 +106,13 @@ fn lock_data(data: &Path) -> Result<std::fs::File, Refusal> {
         )),
         Err(error) => Err(unwritable(data, &error.into())),
     }
+}
+
+/// Whether a service uses the data folder now.
+#[must_use]
+pub fn is_running(data: &Path) -> bool {
+    let Ok(file) = std::fs::File::open(data.join("vonglau.lock")) else { return false };
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockShared).is_err()
 }
 
 async fn listen(addr: SocketAddr) -> Result<TcpListener, Refusal> {
@@ -230,8 +238,9 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
     let store = open_store(&config.data).await?;
     let (mut core, mut pages) = (Tasks::new(), Tasks::new());
 
-    let recorder =
-        Recorder::start(config.store.clone(), store.clone(), clock.clone(), Arc::clone(&counters), &mut core).await?;
+    alarms::start(&store, &board, &stop, &mut core).await;
+    let (folder, counted, told) = (config.store.clone(), Arc::clone(&counters), Arc::clone(&board));
+    let recorder = Recorder::start(folder, store.clone(), clock.clone(), counted, told, &mut core).await?;
     // Filled by the first `follow`, so that a rule that cannot be read does not keep the cameras from being recorded.
     let rules = watch::channel(Arc::new(Vec::new())).0;
     let timekeeper = Timekeeper::start(&store, &clock).await?;
@@ -385,6 +394,7 @@ impl Running {
             config,
             clock,
             counters,
+            board,
             store,
             recorder,
             vision,
@@ -415,6 +425,7 @@ impl Running {
             drop(rules);
             pages.drain().await;
             short.drain().await;
+            alarms::keep_last(&store, &board).await;
             if panicked.is_empty() {
                 let (anchor, now) = (clock.anchor(), WallTime(clock.media().us()));
                 if let Err(error) = store.end_life(&anchor.boot_id, clock.boot().us(), now, STOPPED).await {

@@ -15,8 +15,10 @@ use std::{
 };
 
 use self::brake::Waiting;
+use super::{alarms, folder::site_of};
 use crate::{
     domain::{
+        alarm::AlarmKind,
         ids::{SegmentId, StreamId},
         time::{BootTime, Span, WallTime},
     },
@@ -202,11 +204,13 @@ impl Sweeper {
     async fn work(&mut self, stop: &Stop) {
         let mut passed: Option<BootTime> = None;
         loop {
-            if let Err(error) = self.make_room(stop).await {
+            // Where the store's disk is not mounted no file is found, and the system's own disk is not ours to clear.
+            let is_there = site_of(&self.parts.folder).is_ok();
+            if is_there && let Err(error) = self.make_room(stop).await {
                 self.say_failed(&error);
             }
             let now = self.parts.clock.boot();
-            if passed.is_none_or(|last| now.since(last) >= PASS_US) {
+            if is_there && passed.is_none_or(|last| now.since(last) >= PASS_US) {
                 if let Err(error) = self.pass(stop).await {
                     self.say_failed(&error);
                 }
@@ -373,6 +377,7 @@ impl Sweeper {
         let rate = self.rate_per_s.unwrap_or(0);
         let reserve = reserve_bytes(space.total_bytes, rate);
         if space.free_bytes >= reserve {
+            self.parts.board.clear(AlarmKind::DiskFull, None);
             return Ok(Swept::default());
         }
         // A little more, so that there is peace for a minute; not much of a small disk.
@@ -384,18 +389,18 @@ impl Sweeper {
         let swept = self.room(&streams, &settings, now, need, stop).await?;
         if swept.bytes >= need {
             tracing::info!(segments = swept.segments, bytes = swept.bytes, "made room for recording");
-        } else if !stop.is_asked()
-            && let Some(times) = self.full.say(1, self.parts.clock.boot())
-        {
-            let (free, short) = (space.free_bytes, need - swept.bytes);
-            tracing::error!(
-                times,
-                free,
-                short,
-                "the disk is full and nothing more may be removed: release locks or add a disk"
-            );
+        } else if !stop.is_asked() {
+            self.say_full(space.free_bytes, need - swept.bytes);
         }
         Ok(swept)
+    }
+
+    fn say_full(&self, free: u64, short: u64) {
+        let Parts { board, folder, clock, .. } = &self.parts;
+        alarms::full(board, folder, clock.media());
+        if let Some(times) = self.full.say(1, clock.boot()) {
+            tracing::error!(times, free, short, "the disk is full and nothing more may be removed");
+        }
     }
 
     fn measure_rate(&mut self) {
