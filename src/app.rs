@@ -3,6 +3,7 @@
 //! Start: store, recorder, vision, events, cameras, pages. Stop: cancel the sources (camera sessions, timers, the
 //! listener), then drain what they sent: recorder, vision, events; the store closes last.
 
+mod alarms;
 mod fleet;
 mod timekeeper;
 pub mod usage;
@@ -107,6 +108,13 @@ fn lock_data(data: &Path) -> Result<std::fs::File, Refusal> {
     }
 }
 
+/// Whether a service uses the data folder now.
+#[must_use]
+pub fn is_running(data: &Path) -> bool {
+    let Ok(file) = std::fs::File::open(data.join("vonglau.lock")) else { return false };
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockShared).is_err()
+}
+
 async fn listen(addr: SocketAddr) -> Result<TcpListener, Refusal> {
     http::check_listen(addr)?;
     TcpListener::bind(addr).await.map_err(|error| {
@@ -140,16 +148,19 @@ struct Seeing<'a> {
 }
 
 impl Seeing<'_> {
-    /// What retention works with.
-    fn keeping(&self) -> sweeper::Parts {
-        sweeper::Parts {
+    /// Starts what removes by age and keeps room.
+    fn keep(&self, core: &mut Tasks) {
+        let parts = sweeper::Parts {
             store: self.store.clone(),
             folder: self.config.store.clone(),
             clock: self.clock.clone(),
             counters: Arc::clone(self.counters),
             board: Arc::clone(self.board),
             space: Arc::new(sweeper::disk_space),
-        }
+        };
+        core.spawn("retention", sweeper::run(parts, self.stop.clone()));
+        let expiry = events::expiry::run(self.store.clone(), self.config.data.clone(), self.stop.clone());
+        core.spawn("expiry", expiry);
     }
 
     /// Starts the vision child and the events room behind it.
@@ -227,8 +238,9 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
     let store = open_store(&config.data).await?;
     let (mut core, mut pages) = (Tasks::new(), Tasks::new());
 
-    let recorder =
-        Recorder::start(config.store.clone(), store.clone(), clock.clone(), Arc::clone(&counters), &mut core).await?;
+    alarms::start(&store, &board, &stop, &mut core).await;
+    let (folder, counted, told) = (config.store.clone(), Arc::clone(&counters), Arc::clone(&board));
+    let recorder = Recorder::start(folder, store.clone(), clock.clone(), counted, told, &mut core).await?;
     // Filled by the first `follow`, so that a rule that cannot be read does not keep the cameras from being recorded.
     let rules = watch::channel(Arc::new(Vec::new())).0;
     let timekeeper = Timekeeper::start(&store, &clock).await?;
@@ -237,7 +249,7 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
     core.spawn("gap-ledger", ledger.run(stop.clone()));
     let seeing =
         Seeing { config: &config, clock: &clock, counters: &counters, board: &board, store: &store, stop: &stop };
-    core.spawn("retention", sweeper::run(seeing.keeping(), stop.clone()));
+    seeing.keep(&mut core);
     let seeing = if record_only { None } else { Some(seeing.start(rules.subscribe(), &mut core)?) };
     let (vision, stills) = seeing.unzip();
     let fleet = Fleet::new(
@@ -382,6 +394,7 @@ impl Running {
             config,
             clock,
             counters,
+            board,
             store,
             recorder,
             vision,
@@ -412,6 +425,7 @@ impl Running {
             drop(rules);
             pages.drain().await;
             short.drain().await;
+            alarms::keep_last(&store, &board).await;
             if panicked.is_empty() {
                 let (anchor, now) = (clock.anchor(), WallTime(clock.media().us()));
                 if let Err(error) = store.end_life(&anchor.boot_id, clock.boot().us(), now, STOPPED).await {

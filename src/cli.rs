@@ -1,5 +1,6 @@
 //! Arguments to actions. Every command is one file; this one only says what each takes.
 
+mod accept_disk;
 mod analyze;
 mod camera;
 mod check;
@@ -57,6 +58,8 @@ enum Command {
     /// Thêm, nhập, liệt kê, gỡ camera / Add, import, list and remove cameras
     #[command(subcommand)]
     Camera(camera::CameraCommand),
+    /// Dùng ổ lưu hình mới, trống / Take a new, empty disk as the store
+    AcceptDisk(PlaceArgs),
     /// Dựng lại chỉ mục ghi hình từ các tệp / Build the recordings' index again from the files alone
     Reindex(PlaceArgs),
     /// Kiểm tra mọi tệp đã ghi có còn nguyên vẹn / Every recorded file: is it what was recorded?
@@ -118,6 +121,7 @@ pub fn run() -> ExitCode {
         Command::Analyze(args) => analyze::run(&args),
         Command::Check(args) => in_runtime(check::run(args)),
         Command::Camera(command) => in_runtime(camera::run(command)),
+        Command::AcceptDisk(args) => in_runtime(accept_disk::run(args)),
         Command::Reindex(args) => in_runtime(reindex::run(args)),
         Command::Verify(args) => verify::run(&args),
         Command::Vision => Ok(ExitCode::FAILURE),

@@ -175,7 +175,8 @@ async fn a_stream_of_gst_rtsp_server_behind_digest_is_recorded_and_played() {
     let (counters, stop, mut tasks) = (Arc::<Counters>::default(), Stop::new(), Tasks::new());
     let folder = dir.path().join("recordings");
     let clock = Clock::machine();
-    let recorder = Recorder::start(folder.clone(), store.clone(), clock.clone(), counters.clone(), &mut tasks);
+    let recorder =
+        Recorder::start(folder.clone(), store.clone(), clock.clone(), counters.clone(), Arc::default(), &mut tasks);
     let recorder = recorder.await.unwrap();
     let recorded = RecordedStream { camera: id, camera_code: camera.code, stream: stream.id, kind: stream.kind };
     let (tell, mut status) = watch::channel(StreamStatus::Stopped);

@@ -55,7 +55,8 @@ async fn serve_with(faults: &[&str], cameras: &str, failed: &str, folder: &Path)
     house.wait_until("a flush has failed", |h| h.counter(failed) > 0);
     let then = house.counter("packets_recorded");
     house.wait_until_recorded(then + 100);
-    let counters = house.get("/api/v1/status")["counters"].clone();
+    let status = house.get("/api/v1/status");
+    let (counters, alarms) = (status["counters"].clone(), status["alarms"].clone());
     let (well, summary) = house.program.end();
     assert!(well, "{summary:?}");
     cameras.program.end();
@@ -82,6 +83,12 @@ async fn serve_with(faults: &[&str], cameras: &str, failed: &str, folder: &Path)
             assert!(gaps.iter().all(|g| g.cause == GapCause::Service && g.span.end_us <= first_us), "{gaps:?}");
         }
     }
+    // What was set aside is told, and still is after the end.
+    let told = |times: i64| times == counters["files_quarantined"].as_i64().unwrap();
+    assert!(alarms.as_array().unwrap().iter().all(|a| a["kind"] == "disk_flush_failed"), "{alarms}");
+    assert!(told(alarms.as_array().unwrap().iter().map(|a| a["times"].as_i64().unwrap()).sum()), "{alarms}");
+    let kept = store.alarms().await.unwrap();
+    assert!(told(kept.iter().map(|a| i64::try_from(a.times).unwrap()).sum()), "{kept:?}");
     let report = verify(&data.join("store"), &mut |problem| panic!("{problem:?}")).unwrap();
     assert_same_from_files(&store, &data.join("store")).await;
     assert_eq!(report.quarantined, counters["files_quarantined"].as_u64().unwrap());
@@ -178,7 +185,9 @@ async fn a_full_disk_is_a_gap_and_recording_goes_on_by_itself_when_there_is_room
     let named = RecordedStream { camera, camera_code: "C01".into(), stream, kind: StreamKind::Main };
     let (counters, mut tasks) = (Arc::<Counters>::default(), Tasks::new());
     let recorder =
-        Recorder::start(folder.clone(), store.clone(), Clock::machine(), counters.clone(), &mut tasks).await.unwrap();
+        Recorder::start(folder.clone(), store.clone(), Clock::machine(), counters.clone(), Arc::default(), &mut tasks)
+            .await
+            .unwrap();
     let encoder = "x264enc key-int-max=25 bframes=0 speed-preset=ultrafast bitrate=400 ! h264parse";
     let clip = encode(Codec::H264, 320, 240, 250, 25, encoder);
     let bytes: usize = clip.units.iter().map(|u| u.data.len()).sum();

@@ -3,6 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
 use tokio::sync::{broadcast, mpsc, watch};
 use vonglau::{
     domain::{
@@ -209,6 +210,36 @@ async fn a_store_reopened_after_an_unclean_end_has_no_open_event() {
     let events = all(&store).await;
     assert_eq!((events.len(), events.iter().filter(|e| e.open).count()), (2, 0));
     assert_eq!(events.iter().find(|e| e.id == open[0].id).unwrap().end_us, START_US + 400_000);
+}
+
+#[tokio::test]
+async fn what_was_left_open_is_closed_however_often_the_store_refuses_and_nothing_new_is_closed_with_it() {
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path().join("vonglau.db");
+    let store = Store::open(&path).await.unwrap();
+    let gate = camera(&store, "gate").await;
+    let motion = rule(&store, RuleKind::Motion).await;
+    let mut first = room(&store, data.path(), vec![motion.clone()]);
+    first.send((0..3).map(|i| moving(gate, i * 200))).await;
+    let old = until(&store, "the event is stored", |events| events.len() == 1).await[0].id;
+    first.tasks.abort_all();
+    first.tasks.drain().await;
+
+    let mut other = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    let refusing = "create trigger refusing before update on event begin select raise(fail, 'not now'); end";
+    sqlx::query(refusing).execute(&mut other).await.unwrap();
+    let second = room(&store, data.path(), vec![motion]);
+    second.send((50..53).map(|i| moving(gate, i * 200))).await;
+    // Pauses of 0.2, 0.4, … s: more than five tries.
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    assert_eq!(all(&store).await.len(), 1, "stored before the old ones were closed");
+    sqlx::query("drop trigger refusing").execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+    let events = until(&store, "the new one is stored", |events| events.len() == 2).await;
+    let open = |id: EventId| events.iter().find(|e| e.id == id).unwrap().open;
+    assert!(!open(old) && events.iter().any(|e| e.id != old && e.open));
+    second.end().await;
+    store.close().await;
 }
 
 #[tokio::test]

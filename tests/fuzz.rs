@@ -212,9 +212,10 @@ async fn packets_of_any_shape_are_recorded_and_read_back_byte_for_byte() {
     let (counters, clock) = (Arc::<Counters>::default(), Clock::machine());
     let mut expected = Vec::new();
     let mut tasks = Tasks::new();
-    let recorder = Recorder::start(folder.path().join("store"), store.clone(), clock, counters, &mut tasks)
-        .await
-        .expect("it starts");
+    let recorder =
+        Recorder::start(folder.path().join("store"), store.clone(), clock, counters, Arc::default(), &mut tasks)
+            .await
+            .expect("it starts");
     for (name, bytes) in corpus("packets") {
         for round in 0..rounds() / 10 {
             let draft = CameraDraft {

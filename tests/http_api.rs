@@ -3,6 +3,8 @@
 #[path = "http_api/server.rs"]
 mod server;
 
+#[path = "http_api/alarms.rs"]
+mod alarms;
 #[path = "http_api/clips.rs"]
 mod clips;
 #[path = "http_api/guards.rs"]

@@ -15,6 +15,7 @@ use media::{Clip, encode, packets};
 use tempfile::TempDir;
 use vonglau::{
     domain::{
+        alarm::AlarmKind,
         camera::{CameraDraft, StreamKind},
         ids::SegmentId,
         packet::Codec,
@@ -28,7 +29,7 @@ use vonglau::{
         scrub::{Pace, Scrub},
         verify::{self, Problem, Wrong, verify},
     },
-    runtime::{clock::Clock, counters::Counters, tasks::Tasks},
+    runtime::{board::Board, clock::Clock, counters::Counters, tasks::Tasks},
     store::Store,
 };
 
@@ -90,7 +91,7 @@ impl House {
         tasks.drain().await;
     }
     async fn recorder(&self, store: &Store, counters: Arc<Counters>, tasks: &mut Tasks) -> Recorder {
-        Recorder::start(self.folder(), store.clone(), Clock::machine(), counters, tasks).await.unwrap()
+        Recorder::start(self.folder(), store.clone(), Clock::machine(), counters, Arc::default(), tasks).await.unwrap()
     }
     async fn rows(&self, store: &Store) -> Vec<Segment> {
         let mut all = Vec::new();
@@ -294,12 +295,13 @@ async fn files_the_index_does_not_know_are_entered_while_recording_runs() {
 async fn the_scrub_finds_what_went_bad_says_it_once_and_goes_on_where_it_stopped() {
     let house = House::filled().await;
     let rows = house.rows(&house.store).await;
-    let counters = Arc::<Counters>::default();
+    let (counters, board) = (Arc::<Counters>::default(), Arc::<Board>::default());
     let scrub = || Scrub {
         root: house.folder(),
         store: house.store.clone(),
         clock: Clock::machine(),
         counters: counters.clone(),
+        board: board.clone(),
         pace: Pace { first_wait: Duration::ZERO, bytes_per_second: 1 << 40 },
     };
     while scrub().some().await.unwrap() {}
@@ -328,4 +330,15 @@ async fn the_scrub_finds_what_went_bad_says_it_once_and_goes_on_where_it_stopped
     let expected = |n: usize, us: i64| (rows[n].stream, rows[n].path.as_str(), rows[n].start_us + us);
     assert_eq!(found, [expected(2, SECOND_US), expected(7, 3 * SECOND_US), expected(9, 0)]);
     assert_eq!(counters.damages_found.get(), 3);
+    let alarms = board.alarms();
+    assert!(alarms.iter().all(|a| a.kind == AlarmKind::Damaged && a.camera.is_some()), "{alarms:?}");
+    assert_eq!(alarms.iter().map(|a| a.times).sum::<u64>(), 3, "each place is told once: {alarms:?}");
+
+    // A disk that is not mounted is not a damaged one: nothing is looked at before it is there again.
+    std::fs::rename(house.folder(), house.folder().with_extension("away")).unwrap();
+    std::fs::create_dir(house.folder()).unwrap();
+    house.store.set_scrub_place(SegmentId(0), began).await.unwrap();
+    assert!(!scrub().some().await.unwrap());
+    assert_eq!(house.store.scrub_place().await.unwrap(), Some((SegmentId(0), began)));
+    assert_eq!((counters.damages_found.get(), board.alarms()), (3, alarms));
 }

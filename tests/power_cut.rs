@@ -9,12 +9,13 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use common::{
     house::{Cameras, HANGING, House},
     mp4::{Sample, samples},
+    quiet::now_us,
     recorded::EVER,
 };
 use vonglau::{
@@ -63,10 +64,6 @@ impl Drop for Disk {
     }
 }
 
-fn now_us() -> i64 {
-    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap()
-}
-
 /// Takes an image of the disk at one moment; gives that moment.
 fn image(disk: &Disk, from: &Path, to: &Path) -> i64 {
     for _ in 0..500 {
@@ -101,7 +98,9 @@ async fn lost(image: &Path, at: PathBuf, then_us: i64, sent: &[Entry]) -> (Vec<i
     let store = Store::open(&data.join("vonglau.db")).await.expect("the database survives");
     let counters = Arc::<Counters>::default();
     let recorder =
-        Recorder::start(data.join("store"), store.clone(), Clock::machine(), counters, &mut tasks).await.unwrap();
+        Recorder::start(data.join("store"), store.clone(), Clock::machine(), counters, Arc::default(), &mut tasks)
+            .await
+            .unwrap();
     recorder.finish().await;
     tasks.drain().await;
     let (mut lost_us, mut all_there) = (Vec::new(), true);
@@ -183,7 +182,7 @@ fn worst(images: &[(Vec<i64>, bool)]) -> f64 {
 
 #[tokio::test]
 async fn a_power_cut_costs_two_seconds_a_stream_at_most() {
-    let count = if std::env::var_os("VONGLAU_DRILL").is_some() { 20 } else { 5 };
+    let count = if common::is_drill() { 20 } else { 5 };
     let Some(images) = pull_the_plug(count, &[]).await else { return };
     println!("power cut: {count} images, 10 streams each, at most {:.2} s lost", worst(&images));
     assert!(is_kept(&images), "{images:?}");

@@ -58,7 +58,9 @@ impl House {
     }
     async fn recorder(&mut self) -> Recorder {
         let (store, counters) = (self.store.clone(), self.counters.clone());
-        Recorder::start(self.folder(), store, Clock::machine(), counters, &mut self.tasks).await.unwrap()
+        Recorder::start(self.folder(), store, Clock::machine(), counters, Arc::default(), &mut self.tasks)
+            .await
+            .unwrap()
     }
     fn packets(&self, clip: &Clip, session: u32, start_us: i64) -> Vec<Packet> {
         packets(clip, self.stream.camera, self.stream.stream, session, start_us)
@@ -234,7 +236,8 @@ async fn a_second_start_goes_on_and_two_at_once_are_refused() {
     assert!(paths[0].ends_with("0.mp4") && paths[1].ends_with("0-2.mp4"), "{paths:?}");
     let first = house.recorder().await;
     let (store, counters) = (house.store.clone(), house.counters.clone());
-    let second = Recorder::start(house.folder(), store, Clock::machine(), counters, &mut house.tasks).await;
+    let second =
+        Recorder::start(house.folder(), store, Clock::machine(), counters, Arc::default(), &mut house.tasks).await;
     assert!(second.unwrap_err().en.contains("another vonglau process"));
     first.finish().await;
 }

@@ -7,10 +7,10 @@ use crate::{
     app, camera,
     config::Config,
     domain::{
+        alarm::Alarm,
         camera::{Camera, Trouble, TroubleCause},
-        refusal::Refusal,
     },
-    http,
+    http, record,
     store::Store,
     vision,
 };
@@ -59,6 +59,7 @@ pub(super) async fn run(args: PlaceArgs) -> anyhow::Result<ExitCode> {
         Ok(store) => {
             report.fine("dữ liệu/database", config.data.join("vonglau.db").display());
             check_disk(&config, &store, &mut report).await;
+            check_alarms(&config, &store, &mut report).await;
             check_cameras(&store, &mut report).await;
             store.close().await;
         }
@@ -101,14 +102,16 @@ fn check_model(config: &Config, report: &mut Report) {
 
 async fn check_disk(config: &Config, store: &Store, report: &mut Report) {
     const WHAT: &str = "ổ đĩa/disk";
-    if let Err(error) = std::fs::create_dir_all(&config.store) {
-        let place = config.store.display().to_string();
-        return report.wrong(
-            WHAT,
-            Refusal::new(place, format!("không tạo được ({error})"), format!("cannot be made ({error})")),
-        );
+    let (site, totals) = (store.site_uuid().await, store.segment_totals().await);
+    let known = totals.as_ref().is_ok_and(|(segments, _)| *segments > 0);
+    if let Ok(site) = site
+        && let Err(refusal) = record::look_at(&config.store, &site, known)
+    {
+        return report.wrong(WHAT, refusal);
     }
-    match rustix::fs::statvfs(&config.store) {
+    // A folder that is to be made lies on the disk of what is there of its path.
+    let there = config.store.ancestors().find(|path| path.exists()).unwrap_or(&config.store);
+    match rustix::fs::statvfs(there) {
         Ok(fs) => {
             let (free, all) = (fs.f_bavail as f64 * fs.f_frsize as f64, fs.f_blocks as f64 * fs.f_frsize as f64);
             let said = format!("{}: còn trống/free {:.1} GB / {:.1} GB", config.store.display(), free / 1e9, all / 1e9);
@@ -123,8 +126,22 @@ async fn check_disk(config: &Config, store: &Store, report: &mut Report) {
         }
         Err(error) => report.wrong(WHAT, format!("{}: {error}", config.store.display())),
     }
-    if let Ok((segments, bytes)) = store.segment_totals().await {
+    if let Ok((segments, bytes)) = totals {
         report.fine("đã ghi/recorded", format!("{segments} tệp/files, {:.2} GB", bytes as f64 / 1e9));
+    }
+}
+
+/// What the service said and nobody has seen; while it runs, also what is wrong right now.
+async fn check_alarms(config: &Config, store: &Store, report: &mut Report) {
+    const WHAT: &str = "báo động/alarm";
+    let runs = app::is_running(&config.data);
+    match store.alarms().await {
+        Ok(alarms) => {
+            for Alarm { times, text_vi, text_en, .. } in alarms.iter().filter(|a| runs || a.kind.is_until_seen()) {
+                report.wrong(WHAT, format!("{text_vi} / {text_en} (×{times})"));
+            }
+        }
+        Err(error) => report.wrong(WHAT, error),
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::{
     CAMERAS_MAX, EventsConfig,
-    outbox::{ATTEMPTS_MAX, Outbox, Shot},
+    outbox::{ATTEMPTS_MAX, Came, Outbox, Shot},
     snapshot,
     tracks::{Brought, Tracks},
 };
@@ -40,7 +40,8 @@ use crate::{
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(10);
-/// A store or disk that does not answer for this long has failed.
+/// A disk that does not take a picture for this long has failed, and of a store that does not answer for so long it is
+/// said. Its answer is waited for all the same: what it may have done already must not be asked for twice.
 const WORK_MAX: Duration = Duration::from_secs(30);
 /// Vision keeps frames for a few seconds only: a picture that takes longer does not come.
 const SHOT_MAX: Duration = Duration::from_secs(10);
@@ -52,30 +53,15 @@ const SHOTS_OUT_MAX: usize = 64;
 const TRACKS_BATCH: usize = 100;
 /// The most tracks not yet stored.
 const TRACKS_WAITING_MAX: usize = 5000;
-/// Tries to close what an earlier run left open.
-const CLOSE_TRIES: u32 = 5;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// One piece of work, done.
 enum Done {
-    Saved { key: u64, result: Result<EventId, Failed> },
-    Tracks { rows: Vec<TrackRow>, result: Result<(), Failed> },
+    Saved { key: u64, result: Result<EventId, StoreError> },
+    Tracks { rows: Vec<TrackRow>, result: Result<(), StoreError> },
     Picture { id: EventId, result: std::io::Result<()> },
-}
-
-/// Why the store did not take something.
-#[derive(Debug, thiserror::Error)]
-enum Failed {
-    /// It never will.
-    #[error("{0}")]
-    Lasting(StoreError),
-    /// It may at the next try.
-    #[error("{0}")]
-    ForNow(StoreError),
-    /// It does not answer.
-    #[error("the database did not answer for {} s", WORK_MAX.as_secs())]
-    Silent,
+    LeftOpen { result: Result<u64, StoreError> },
 }
 
 /// An answer to a [`Shot`].
@@ -111,6 +97,9 @@ struct Said {
 pub(super) struct Room {
     in_force: Arc<Vec<Rule>>,
     cameras: HashMap<CameraId, CameraState>,
+    /// Whether events of an earlier run may still be open. Nothing is stored before they are closed: they are told from
+    /// this run's by that alone.
+    left_open: bool,
     outbox: Outbox,
     tracks: VecDeque<TrackRow>,
     /// Tracks in the hands of the store.
@@ -119,8 +108,8 @@ pub(super) struct Room {
     tracks_failed: (u32, u64),
     /// How much the store has taken.
     taken: u64,
-    /// The one piece of work under way.
-    current: Option<Boxed<Done>>,
+    /// The one piece of work under way, and since when.
+    current: Option<(Boxed<Done>, BootTime)>,
     /// When the store may be tried again, and how long the pause was.
     pause: Option<(BootTime, Duration)>,
     shots: FuturesUnordered<Boxed<ShotCame>>,
@@ -131,20 +120,6 @@ pub(super) struct Room {
     board: Arc<Board>,
     cfg: EventsConfig,
     said: Said,
-}
-
-/// Closes what a run that did not end well left open; a store that fails is tried a few times.
-pub(super) async fn close_left_open(store: &Store) {
-    let mut pause = PAUSE_MIN;
-    for _ in 0..CLOSE_TRIES {
-        match store.close_open_events().await {
-            Ok(0) => return,
-            Ok(closed) => return tracing::info!(closed, "closed events that an earlier run had left open"),
-            Err(error) => tracing::warn!(%error, "cannot close events that an earlier run left open"),
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(PAUSE_MAX);
-    }
 }
 
 impl Room {
@@ -160,6 +135,7 @@ impl Room {
         Self {
             in_force,
             cameras: HashMap::new(),
+            left_open: true,
             outbox: Outbox::default(),
             tracks: VecDeque::new(),
             tracks_out: 0,
@@ -219,6 +195,12 @@ impl Room {
         }
         self.keep(over);
         self.take(changes);
+        let waited = self.current.as_ref().map_or(0, |(_, since)| boot.since(*since));
+        if waited >= WORK_MAX.as_micros() as i64
+            && let Some(times) = self.said.store.say(1, boot)
+        {
+            tracing::warn!(times, seconds = waited / 1_000_000, "database or disk do not answer; events wait");
+        }
     }
 
     /// No more frames will come.
@@ -292,8 +274,10 @@ impl Room {
     }
 
     fn shot_came(&mut self, came: ShotCame) {
-        if !self.outbox.shot_came(came.key, came.number, came.snapshot) {
-            self.lose_picture("vision has none or none can be held");
+        match self.outbox.shot_came(came.key, came.number, came.snapshot) {
+            Came::Useful => {}
+            Came::Again(shot) => self.ask(shot),
+            Came::Useless => self.lose_picture("vision has none or none can be held"),
         }
     }
 
@@ -309,40 +293,46 @@ impl Room {
         if self.current.is_some() {
             return;
         }
-        if let Some(picture) = self.outbox.next_picture() {
-            let data_dir = self.cfg.data_dir.clone();
-            self.current = Some(Box::pin(async move {
-                let write = snapshot::write(&data_dir, picture.id, picture.start_us, &picture.snapshot);
-                let result = tokio::time::timeout(WORK_MAX, write).await.unwrap_or_else(|late| Err(late.into()));
-                Done::Picture { id: picture.id, result }
-            }));
-            return;
-        }
-        if self.pause.is_some_and(|(until, _)| self.clock.boot() < until) {
-            return;
-        }
+        let paused = self.pause.is_some_and(|(until, _)| self.clock.boot() < until);
+        let next = self.next_picture().or_else(|| if paused { None } else { self.next_for_store() });
+        self.current = next.map(|work| (work, self.clock.boot()));
+    }
+
+    fn next_picture(&mut self) -> Option<Boxed<Done>> {
+        let picture = self.outbox.next_picture()?;
+        let data_dir = self.cfg.data_dir.clone();
+        Some(Box::pin(async move {
+            let write = snapshot::write(&data_dir, picture.id, picture.start_us, &picture.snapshot);
+            let result = tokio::time::timeout(WORK_MAX, write).await.unwrap_or_else(|late| Err(late.into()));
+            Done::Picture { id: picture.id, result }
+        }))
+    }
+
+    fn next_for_store(&mut self) -> Option<Boxed<Done>> {
         let store = self.store.clone();
+        if self.left_open {
+            return Some(Box::pin(async move { Done::LeftOpen { result: store.close_open_events().await } }));
+        }
         if let Some((key, event)) = self.outbox.next_save() {
-            self.current = Some(Box::pin(async move {
-                let save = async {
-                    if event.id == EventId(0) {
-                        store.insert_event(&event).await
-                    } else {
-                        store.update_event(&event).await.map(|()| event.id)
-                    }
+            return Some(Box::pin(async move {
+                let result = match event.id {
+                    EventId(0) => store.insert_event(&event).await,
+                    id => store.update_event(&event).await.map(|()| id),
                 };
-                Done::Saved { key, result: in_time(save).await }
-            }));
-        } else if !self.tracks.is_empty() {
-            // After a failure one by one, so that a row the store cannot take holds up no other.
-            let batch = if self.tracks_failed.0 > 0 { 1 } else { TRACKS_BATCH };
-            let rows: Vec<_> = self.tracks.drain(..self.tracks.len().min(batch)).collect();
-            self.tracks_out = rows.len();
-            self.current = Some(Box::pin(async move {
-                let result = in_time(store.insert_tracks(&rows)).await;
-                Done::Tracks { rows, result }
+                Done::Saved { key, result }
             }));
         }
+        if self.tracks.is_empty() {
+            return None;
+        }
+        // After a failure one by one, so that a row the store cannot take holds up no other.
+        let batch = if self.tracks_failed.0 > 0 { 1 } else { TRACKS_BATCH };
+        let rows: Vec<_> = self.tracks.drain(..self.tracks.len().min(batch)).collect();
+        self.tracks_out = rows.len();
+        Some(Box::pin(async move {
+            let result = store.insert_tracks(&rows).await;
+            Done::Tracks { rows, result }
+        }))
     }
 
     /// Does the next thing; waits for ever when there is nothing to do and nothing to wait for.
@@ -351,7 +341,7 @@ impl Room {
         let left = |until: BootTime| Duration::from_micros(until.since(self.clock.boot()).max(0).unsigned_abs());
         let pause = self.pause.filter(|_| self.current.is_none()).map(|(until, _)| tokio::time::sleep(left(until)));
         tokio::select! {
-            Some(done) = OptionFuture::from(self.current.as_mut()) => {
+            Some(done) = OptionFuture::from(self.current.as_mut().map(|(work, _)| work)) => {
                 self.current = None;
                 self.done(done);
             }
@@ -375,13 +365,12 @@ impl Room {
                 self.board.announce(Change::Event(id));
             }
             Done::Saved { key, result: Err(failed) } => {
-                let lasting = matches!(failed, Failed::Lasting(_));
-                if let Some(event) = self.outbox.failed(key, lasting, self.taken) {
+                if let Some(event) = self.outbox.failed(key, failed.is_lasting(), self.taken) {
                     self.counters.events_lost.add(1);
                     let (camera, rule, start_us) = (event.camera, event.rule, event.start_us);
                     tracing::error!(%camera, %rule, start_us, %failed, "an event is lost: the store does not take it");
                 }
-                self.store_failed(&failed);
+                self.store_failed(&failed, failed.is_lasting());
             }
             Done::Tracks { result: Ok(()), .. } => {
                 (self.pause, self.taken) = (None, self.taken + 1);
@@ -391,26 +380,34 @@ impl Room {
                 self.tracks_out = 0;
                 self.tracks_failed.0 += u32::from(self.taken > self.tracks_failed.1);
                 self.tracks_failed.1 = self.taken;
-                if matches!(failed, Failed::Lasting(_)) || self.tracks_failed.0 >= ATTEMPTS_MAX {
+                if failed.is_lasting() || self.tracks_failed.0 >= ATTEMPTS_MAX {
                     self.lose_tracks(rows.len());
                     self.tracks_failed.0 = 0;
                 } else {
                     rows.into_iter().rev().for_each(|row| self.tracks.push_front(row));
                     self.keep(Vec::new());
                 }
-                self.store_failed(&failed);
+                self.store_failed(&failed, failed.is_lasting());
             }
+            Done::LeftOpen { result: Ok(closed) } => {
+                (self.pause, self.left_open) = (None, false);
+                if closed > 0 {
+                    tracing::info!(closed, "closed events that an earlier run had left open");
+                }
+            }
+            Done::LeftOpen { result: Err(failed) } => self.store_failed(&failed, false),
             Done::Picture { id, result: Ok(()) } => self.board.announce(Change::Event(id)),
             Done::Picture { result: Err(error), .. } => self.lose_picture(&error.to_string()),
         }
     }
 
-    fn store_failed(&mut self, failed: &Failed) {
+    /// `lasting`: the next thing may be tried at once.
+    fn store_failed(&mut self, failed: &StoreError, lasting: bool) {
         let pause = self.pause.map_or(PAUSE_MIN, |(_, last)| (last * 2).min(PAUSE_MAX));
         let until = self.clock.boot().plus_us(pause.as_micros() as i64);
-        self.pause = (!matches!(failed, Failed::Lasting(_))).then_some((until, pause));
+        self.pause = (!lasting).then_some((until, pause));
         if let Some(times) = self.said.store.say(1, self.clock.boot()) {
-            tracing::warn!(times, %failed, "the store did not take an event or tracks");
+            tracing::warn!(times, %failed, "the store did not take events or tracks");
         }
     }
 
@@ -444,10 +441,4 @@ impl Room {
             tracing::error!(events, tracks, "not stored before the end");
         }
     }
-}
-
-/// A store that does not answer has failed.
-async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, Failed> {
-    let result = tokio::time::timeout(WORK_MAX, work).await.map_err(|_| Failed::Silent)?;
-    result.map_err(|error| if error.is_lasting() { Failed::Lasting(error) } else { Failed::ForNow(error) })
 }

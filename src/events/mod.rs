@@ -19,6 +19,7 @@ use crate::{
     store::Store,
 };
 
+pub mod expiry;
 mod lifecycle;
 mod outbox;
 pub mod snapshot;
@@ -41,7 +42,7 @@ pub struct EventsConfig {
 
 /// Runs the room until `seen` ends: then every event is closed, what is left is stored (6 s at most), and it returns.
 ///
-/// Events left open by a run that did not end well are closed first.
+/// Events left open by a run that did not end well are closed before anything else is stored.
 #[expect(clippy::too_many_arguments, reason = "one door to each neighbour; only app calls it")]
 pub async fn run(
     mut seen: mpsc::Receiver<FrameSeen>,
@@ -53,7 +54,6 @@ pub async fn run(
     board: Arc<Board>,
     cfg: EventsConfig,
 ) {
-    lifecycle::close_left_open(&store).await;
     let in_force = rules.borrow_and_update().clone();
     let mut room = lifecycle::Room::new(in_force, snapshots, store, clock, counters, board, cfg);
     let mut tick = tokio::time::interval(Duration::from_secs(1));

@@ -37,6 +37,8 @@ struct Entry {
     taken_then: u64,
     shots_asked: u8,
     shots_out: u8,
+    /// Whether one that was gone has been asked for again.
+    asked_again: bool,
     shot_score: f32,
     /// The newest picture that has come, and whether it is not yet on disk.
     newest_shot: u8,
@@ -60,6 +62,17 @@ pub(super) struct Picture {
     pub id: EventId,
     pub start_us: i64,
     pub snapshot: Snapshot,
+}
+
+/// What became of the answer to a [`Shot`].
+#[derive(Debug, PartialEq)]
+pub(super) enum Came {
+    /// It is kept, or a later one has replaced it.
+    Useful,
+    /// There is no such picture any more; one of where the object was last is to be asked for.
+    Again(Shot),
+    /// The picture is lost.
+    Useless,
 }
 
 /// What became of a change.
@@ -157,14 +170,22 @@ impl Outbox {
         Some(entry.event)
     }
 
-    /// The answer to a [`Shot`]. Returns whether it was of use (or replaced by a later one).
-    pub fn shot_came(&mut self, key: u64, number: u8, snapshot: Option<Snapshot>) -> bool {
-        let Some(entry) = self.entries.get_mut(&key) else { return false };
+    /// The answer to a [`Shot`].
+    pub fn shot_came(&mut self, key: u64, number: u8, snapshot: Option<Snapshot>) -> Came {
+        let Some(entry) = self.entries.get_mut(&key) else { return Came::Useless };
         entry.shots_out = entry.shots_out.saturating_sub(1);
-        let useful = match snapshot {
-            None => false,
-            Some(_) if number < entry.newest_shot => true,
-            Some(_) if entry.id.is_none() && entry.picture.is_none() && self.held >= HELD_MAX => false,
+        let came = match snapshot {
+            // The best sighting may be older than what vision keeps; the last one is not.
+            None if entry.newest_shot == 0 && entry.shots_out == 0 && !entry.asked_again => {
+                (entry.shots_out, entry.asked_again) = (1, true);
+                let last = entry.event.path.last().copied();
+                let (time_us, rect) = last.map_or((entry.event.end_us, entry.event.rect), |p| (p.time_us, p.rect));
+                let (camera, time) = (entry.event.camera, MediaTime(time_us));
+                return Came::Again(Shot { key, number, camera, time, rect });
+            }
+            None => Came::Useless,
+            Some(_) if number < entry.newest_shot => Came::Useful,
+            Some(_) if entry.id.is_none() && entry.picture.is_none() && self.held >= HELD_MAX => Came::Useless,
             Some(snapshot) => {
                 entry.newest_shot = number;
                 let first = entry.picture.replace(snapshot).is_none();
@@ -173,11 +194,11 @@ impl Outbox {
                     Some(_) if first => self.pictures.push_back(key),
                     _ => {}
                 }
-                true
+                Came::Useful
             }
         };
         self.let_go(key);
-        useful
+        came
     }
 
     /// The next picture to write.
@@ -220,6 +241,7 @@ impl Entry {
             taken_then: 0,
             shots_asked: 0,
             shots_out: 0,
+            asked_again: false,
             shot_score: f32::NEG_INFINITY,
             newest_shot: 0,
             picture: None,
@@ -301,7 +323,7 @@ mod tests {
         let (key, saving) = outbox.next_save().unwrap();
         assert_eq!((saving.id, saving.revision, saving.open), (EventId(9), 3, false));
         outbox.saved(key, EventId(9));
-        assert!(outbox.shot_came(1, 1, picture(1)));
+        assert_eq!(outbox.shot_came(1, 1, picture(1)), Came::Useful);
         assert_eq!(outbox.next_picture().unwrap().id, EventId(9));
         assert!(outbox.is_empty());
     }
@@ -312,8 +334,8 @@ mod tests {
         outbox.put(open(1));
         assert!(outbox.put(update(1, 2, 0.55)).shot.is_none());
         assert_eq!(outbox.put(update(1, 3, 0.65)).shot.unwrap().number, 2);
-        assert!(outbox.shot_came(1, 2, picture(2)));
-        assert!(outbox.shot_came(1, 1, picture(1)));
+        assert_eq!(outbox.shot_came(1, 2, picture(2)), Came::Useful);
+        assert_eq!(outbox.shot_came(1, 1, picture(1)), Came::Useful);
         assert!(outbox.next_picture().is_none());
         let (key, _) = outbox.next_save().unwrap();
         outbox.saved(key, EventId(5));
@@ -321,7 +343,19 @@ mod tests {
         assert!(outbox.next_picture().is_none());
         assert_eq!(outbox.put(update(1, 4, 0.8)).shot.unwrap().number, 3);
         assert!(outbox.put(update(1, 5, 1.0)).shot.is_none(), "three in all");
-        assert!(!outbox.shot_came(1, 3, None));
+        assert_eq!(outbox.shot_came(1, 3, None), Came::Useless);
+    }
+
+    #[test]
+    fn a_picture_that_is_gone_is_asked_for_once_more_where_the_object_was_last() {
+        let mut outbox = Outbox::default();
+        outbox.put(open(1));
+        let (late, there) = (event(2, 0.5, true), NormBox::new(0.5, 0.5, 0.75, 0.75).unwrap());
+        let path = vec![late.path[0], PathPoint { time_us: 9000, rect: there }];
+        outbox.put(EventChange::Update { key: 1, event: Event { path, ..late } });
+        let Came::Again(shot) = outbox.shot_came(1, 1, None) else { panic!("not asked again") };
+        assert_eq!((shot.number, shot.time, shot.rect), (1, MediaTime(9000), there));
+        assert_eq!(outbox.shot_came(1, 1, None), Came::Useless);
     }
 
     #[test]
@@ -335,6 +369,7 @@ mod tests {
         outbox.shot_came(1, 1, picture(1));
         for other in 2..20 {
             outbox.put(open(other));
+            assert!(matches!(outbox.shot_came(other, 1, None), Came::Again(_)));
             outbox.shot_came(other, 1, None);
         }
         let (mut given_up, mut taken) = (0, 0);
@@ -379,7 +414,7 @@ mod tests {
         let mut outbox = Outbox::default();
         let useful = (0..200).filter(|&key| {
             outbox.put(open(key));
-            outbox.shot_came(key, 1, picture(0))
+            outbox.shot_came(key, 1, picture(0)) == Came::Useful
         });
         assert_eq!(useful.count(), HELD_MAX);
     }

@@ -1,6 +1,7 @@
 //! The pictures of an event: where they lie, and writing them so that a reader sees a whole one or none.
 
 use std::{
+    collections::BTreeMap,
     io,
     path::{Path, PathBuf},
 };
@@ -33,6 +34,49 @@ pub(super) async fn write(data_dir: &Path, id: EventId, start_us: i64, snapshot:
         tokio::fs::rename(&unfinished, &path).await?;
     }
     Ok(())
+}
+
+/// Removes the pictures of events (with their starts) and makes that durable; gives those whose pictures are gone. Folders
+/// that are empty then go too.
+pub(super) async fn remove(data_dir: &Path, events: impl Iterator<Item = (EventId, i64)>) -> Vec<EventId> {
+    let mut folders: BTreeMap<PathBuf, Vec<EventId>> = BTreeMap::new();
+    for (id, start_us) in events {
+        let [plain, boxed] = [false, true].map(|boxed| path(data_dir, id, start_us, boxed));
+        let unfinished = [&plain, &boxed].map(|path| path.with_extension("jpg.part"));
+        let folder = plain.parent().unwrap_or(data_dir).to_owned();
+        let mut gone = true;
+        for path in [plain, boxed].into_iter().chain(unfinished) {
+            match tokio::fs::remove_file(&path).await {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::error!(path = %path.display(), %error, "an event's picture could not be removed");
+                    gone = false;
+                }
+                _ => {}
+            }
+        }
+        if gone {
+            folders.entry(folder).or_default().push(id);
+        }
+    }
+    let mut gone = Vec::new();
+    for (folder, ids) in folders {
+        match flush(&folder).await {
+            Ok(()) => gone.extend(ids),
+            Err(error) => tracing::error!(folder = %folder.display(), %error, "a removal is not on disk yet"),
+        }
+        // Mostly it is not empty yet.
+        let _ = tokio::fs::remove_dir(&folder).await;
+    }
+    gone
+}
+
+/// Waits until the removals in a folder are on disk; a folder that is gone needs none.
+async fn flush(folder: &Path) -> io::Result<()> {
+    match tokio::fs::File::open(folder).await {
+        Ok(folder) => folder.sync_all().await,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]

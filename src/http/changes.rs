@@ -35,6 +35,8 @@ fn named(change: Result<Change, BroadcastStreamRecvError>) -> Event {
         Ok(Change::Status(camera)) => ("status", camera.0),
         Ok(Change::Picture(camera)) => ("picture", camera.0),
         Ok(Change::Event(event)) => ("event", event.0),
+        // What there is stands in the status.
+        Ok(Change::Alarms) => ("alarms", 0),
         // The page lagged behind what is kept for it; it has to read everything again.
         Err(BroadcastStreamRecvError::Lagged(_)) => ("reload", 0),
     };

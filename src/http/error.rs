@@ -52,6 +52,7 @@ impl ApiError {
             "cluster" => "cụm",
             "lock" => "khóa lưu giữ",
             "planned" => "lịch ngừng",
+            "alarm" => "báo động",
             other => other,
         };
         Self::NotFound(Refusal::new(

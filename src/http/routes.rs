@@ -289,7 +289,9 @@ table! {
     Get "/api/v1/changes", Live "change", changes::stream,
         "What changes, as it changes (server-sent events).", &[], None, Bytes("text/event-stream");
     Get "/api/v1/status", Live "status", status::show,
-        "Version, time, analysis and counters.", &[], None, Json("Status");
+        "Version, time, analysis, alarms and counters.", &[], None, Json("Status");
+    Post "/api/v1/alarms/{id}/seen", Configure "alarm", status::alarm_seen,
+        "A person has seen an alarm that waits for that.", &[], Some("AlarmSeen"), Nothing;
     Get "/api/v1/storage", Live "storage", storage::show,
         "How long recordings are kept, what they take, what fits, and a removal that waits for a word.", &[], None, Json("Storage");
     Put "/api/v1/storage", Configure "storage", storage::change,

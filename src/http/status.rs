@@ -1,12 +1,17 @@
-//! How the program is doing.
+//! How the program is doing, and what a person has to know.
 
 use std::collections::BTreeMap;
 
-use axum::{Json, extract::State};
-use serde::Serialize;
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
 
-use super::state::AppState;
-use crate::domain::query::Actor;
+use super::{body::Given, error::ApiError, params::Id, state::AppState};
+use crate::domain::{
+    alarm::{Alarm, AlarmKind},
+    ids::CameraId,
+    query::Actor,
+    refusal::Refusal,
+};
 
 #[derive(Serialize)]
 pub(super) struct Status {
@@ -14,6 +19,7 @@ pub(super) struct Status {
     site: String,
     now_us: i64,
     vision: VisionJson,
+    alarms: Vec<AlarmJson>,
     counters: BTreeMap<&'static str, u64>,
 }
 
@@ -24,6 +30,64 @@ struct VisionJson {
     why: Option<String>,
 }
 
+#[derive(Serialize)]
+struct AlarmJson {
+    id: i64,
+    kind: AlarmKind,
+    /// `null`: all cameras.
+    camera: Option<CameraId>,
+    since_us: i64,
+    times: u64,
+    /// Whether it stays until `POST /api/v1/alarms/{id}/seen`; the others go with their cause.
+    until_seen: bool,
+    text_vi: String,
+    text_en: String,
+}
+
+impl From<Alarm> for AlarmJson {
+    fn from(alarm: Alarm) -> Self {
+        let Alarm { id, kind, camera, since_us, times, text_vi, text_en } = alarm;
+        Self { id, kind, camera, since_us, times, until_seen: kind.is_until_seen(), text_vi, text_en }
+    }
+}
+
+/// What of an alarm a person has seen.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AlarmSeen {
+    /// `times` as it was shown: an alarm that has happened again meanwhile stays.
+    #[serde(default)]
+    times: Option<u64>,
+}
+
+/// A person has seen an alarm that waits for that.
+pub(super) async fn alarm_seen(
+    actor: Actor,
+    State(state): State<AppState>,
+    Id(id): Id,
+    Given(seen): Given<AlarmSeen>,
+) -> Result<StatusCode, ApiError> {
+    let alarm = state.board.alarms().into_iter().find(|a| a.id == id).ok_or_else(|| ApiError::no("alarm", id))?;
+    if !alarm.kind.is_until_seen() {
+        return Err(ApiError::Clash(vec![Refusal::new(
+            "id",
+            "báo động này tự hết khi hết nguyên nhân; hãy làm theo lời nhắc của nó",
+            "this alarm goes by itself with its cause; do what it says",
+        )]));
+    }
+    if seen.times.is_some_and(|times| times != alarm.times) {
+        return Err(ApiError::Clash(vec![Refusal::new(
+            "times",
+            "báo động này vừa xảy ra thêm lần nữa; hãy xem lại rồi xác nhận",
+            "this alarm has happened again; look at it once more",
+        )]));
+    }
+    let (store, now) = (state.store.clone(), state.now());
+    state.change(async move { store.alarm_seen(&actor, &alarm, now).await }).await?;
+    state.board.seen(id);
+    Ok(StatusCode::NO_CONTENT)
+}
+
 pub(super) async fn show(_: Actor, State(state): State<AppState>) -> Json<Status> {
     let vision = state.board.vision.borrow().clone();
     Json(Status {
@@ -31,6 +95,7 @@ pub(super) async fn show(_: Actor, State(state): State<AppState>) -> Json<Status
         site: state.site.clone(),
         now_us: state.clock.wall().us(),
         vision: VisionJson { running: vision.running, detector: vision.detector, why: vision.why },
+        alarms: state.board.alarms().into_iter().map(AlarmJson::from).collect(),
         counters: state.counters.all().into_iter().collect(),
     })
 }

@@ -23,6 +23,10 @@ pub const DAYS_MAX: u32 = 36_500;
 const BYTES_LEAST: u64 = 1_000_000_000;
 /// The greatest: what the database's 63 bits hold.
 const BYTES_MAX: u64 = i64::MAX as u64;
+/// For how long events and tracks are kept, days; their pictures, too, unless the recordings of events go earlier.
+pub const EVENT_DAYS: i64 = 365;
+/// For how long it is kept what was missing and why, and what was damaged, days.
+pub const GAP_DAYS: i64 = 400;
 /// At most this much is kept free for its own sake.
 const RESERVE_BYTES: u64 = 2_000_000_000;
 /// So many seconds of writing must fit into what is kept free: three times a minute.
@@ -79,6 +83,12 @@ pub struct Keep {
     pub bytes: Option<u64>,
 }
 
+/// The time so many days before.
+#[must_use]
+pub fn days_before_us(now: WallTime, days: i64) -> i64 {
+    now.us().saturating_sub(days.saturating_mul(DAY_US))
+}
+
 impl Keep {
     /// As long as it fits: what main streams are given at first.
     pub const FITS: Self = Self { continuous_days: None, motion_days: None, events_days: None, bytes: None };
@@ -106,7 +116,7 @@ impl Keep {
         for claimed in Class::SET.into_iter().filter(|c| *c <= class) {
             days = days.max(self.days(claimed)?);
         }
-        Some(now.us().saturating_sub(i64::from(days) * DAY_US))
+        Some(days_before_us(now, i64::from(days)))
     }
 
     /// Whether a segment is older than all it can claim.
@@ -118,8 +128,7 @@ impl Keep {
     /// Nothing that starts at or after this is spare; `None`: anything may be.
     #[must_use]
     pub fn spare_before_us(&self, now: WallTime) -> Option<i64> {
-        let days = i64::from(self.continuous_days?);
-        Some(now.us().saturating_sub(days * DAY_US))
+        self.continuous_days.map(|days| days_before_us(now, i64::from(days)))
     }
 
     /// The rank of a segment; `None` when it is locked.
@@ -130,7 +139,7 @@ impl Keep {
         }
         let held = |c: Class| {
             let days = self.days(c)?;
-            (c <= class && span.end_us >= now.us().saturating_sub(i64::from(days) * DAY_US)).then_some(c)
+            (c <= class && span.end_us >= days_before_us(now, i64::from(days))).then_some(c)
         };
         Some(match Class::SET.into_iter().rev().find_map(held) {
             None => Rank::Spare,
@@ -357,8 +366,8 @@ pub fn reserve_bytes(disk_bytes: u64, written_per_s: u64) -> u64 {
 
 /// Whether a removal that nobody foresaw is so large (more than a twentieth of the store) that a person has to agree.
 #[must_use]
-pub const fn is_mass(removed_bytes: u64, store_bytes: u64) -> bool {
-    removed_bytes as u128 * 20 > store_bytes as u128
+pub const fn is_mass(removed: u64, all: u64) -> bool {
+    removed as u128 * 20 > all as u128
 }
 
 /// One stream for [`fits_days`].

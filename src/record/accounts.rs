@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::ledger::{ON_ITS_WAY_US, seen};
 use crate::{
     domain::{
-        camera::StreamStatus,
         ids::{CameraId, StreamId},
         segment::GapCause,
         time::Span,
@@ -35,28 +34,28 @@ pub struct Accounted {
     pub open: bool,
 }
 
-/// What became of a window of one stream; `status` is the stream's, as the board has it.
+/// What became of a window of one stream.
 ///
 /// # Errors
 /// `Refused` when there are more than 20 000 recordings or gaps in it.
 pub async fn accounted(
     store: &Store,
+    board: &Board,
     stream: &LedgerStream,
     asked: Span,
     now_us: i64,
-    status: Option<&StreamStatus>,
 ) -> Result<Accounted, StoreError> {
     let end_us = asked.end_us.min(stream.retired_us.unwrap_or(now_us)).min(now_us);
     let start_us = asked.start_us.max(stream.since_us).min(end_us.max(stream.since_us));
     let mut window = Span { start_us, end_us: end_us.max(start_us) };
     let mut rows = store.ledger_gaps(stream.stream, window).await?;
-    let recorded = store.recorded_in(stream.stream, window).await?;
+    let recorded = store.recorded_spans(stream.stream, window).await?;
     let spans: Vec<Span> = rows.iter().map(|g| g.gap.span).collect();
     let mut pieces = account(window, &recorded, &spans, TOLERANCE_US);
     let ends_now = window.end_us > now_us - ON_ITS_WAY_US;
     if let Some(tail) = pieces.last().copied().filter(|tail| ends_now && tail.what == What::Nothing) {
         let before = pieces.len().checked_sub(2).map(|i| pieces[i].what);
-        let more = match (seen(status), before) {
+        let more = match (seen(board, stream.camera, stream.kind), before) {
             // The row of a trouble that goes on is a few seconds behind.
             (Seen::Wrong(..), Some(What::Gap(i))) => Some(rows[i].clone()),
             (Seen::Wrong(cause, evidence), _) => {
@@ -120,8 +119,7 @@ pub async fn of_camera(
 ) -> Result<BTreeMap<StreamId, (LedgerStream, Accounted)>, StoreError> {
     let mut out = BTreeMap::new();
     for stream in store.ledger_streams(Some(camera)).await? {
-        let status = board.status(camera, stream.kind);
-        let accounted = accounted(store, &stream, asked, now_us, status.as_ref()).await?;
+        let accounted = accounted(store, board, &stream, asked, now_us).await?;
         out.insert(stream.stream, (stream, accounted));
     }
     Ok(out)

@@ -1,7 +1,7 @@
 //! The one thread that writes into a store folder.
 //!
-//! Fragments are appended with one write each; about once a second everything is flushed, and only what has reached the
-//! disk is told to the index. When the disk refuses a write, the segment is closed at its last whole fragment, the loss
+//! A complete fragment is appended at once, with one write; about once a second everything is flushed by a thread of its
+//! own ([`Flusher`]), and only what has reached the disk is told to the index. When the disk refuses a write, the segment is closed at its last whole fragment, the loss
 //! becomes a gap, and a new file is tried at the next key frame. When the disk cannot flush, each file is asked once for
 //! itself; one that was hit is set aside and never written again, and what it should have held is written into a new
 //! file from memory. A failed flush is never tried again: the system would say yes and have forgotten the bytes.
@@ -19,25 +19,26 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, mpsc::UnboundedSender};
 
 use super::{
-    RecordedStream,
+    RecordedStream, alarms,
     chain::{self, Link},
     file::{Held, Open},
+    flusher::{Answers, Flusher, Gone},
     folder::Folder,
     index::Note,
     lost::Lost,
     segmenter::Fragment,
 };
 use crate::{
-    domain::{ids::StreamId, segment::GapCause},
-    runtime::{clock::Clock, counters::Counters, throttle::Throttle},
+    domain::{alarm::AlarmKind, ids::StreamId, segment::GapCause},
+    runtime::{board::Board, clock::Clock, counters::Counters, throttle::Throttle},
     store::Gap,
 };
 
 /// How often what was written is flushed, microseconds. At risk on a loss of power are a fragment of a second that is
 /// not complete and what came since the last flush: with this, two seconds.
 const SYNC_US: i64 = 800_000;
-/// Up to so many files are flushed one by one; flushing the whole file system would wait for strangers' files too.
-const FILES_ONE_BY_ONE: usize = 8;
+/// How often it is looked whether a flush is over, microseconds.
+const ANSWER_US: i64 = 20_000;
 
 /// What the thread is asked to do.
 #[derive(Debug)]
@@ -48,18 +49,23 @@ pub(super) enum Job {
     Close(StreamId),
     /// A gap found elsewhere, for the index.
     Gap(Gap),
+    /// The store folder is there; before that everything is refused.
+    Folder(Folder),
     /// Finish everything and end.
     Stop,
 }
 
 /// The thread's state.
 pub(super) struct Writer {
-    folder: Folder,
+    /// `None` while the store's disk is not there.
+    folder: Option<Arc<Folder>>,
+    flusher: Flusher,
     /// Names this run in every file.
     run: String,
     notes: UnboundedSender<Note>,
     clock: Clock,
     counters: Arc<Counters>,
+    board: Arc<Board>,
     throttle: Throttle,
     open: HashMap<StreamId, Open>,
     /// Finished files whose last fragments are not flushed yet.
@@ -73,19 +79,23 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    /// # Errors
+    /// When the system has no thread left.
     pub(super) fn new(
-        folder: Folder,
         run: String,
         notes: UnboundedSender<Note>,
         clock: Clock,
         counters: Arc<Counters>,
-    ) -> Self {
-        Self {
-            folder,
+        board: Arc<Board>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            folder: None,
+            flusher: Flusher::start(counters.clone())?,
             run,
             notes,
             clock,
             counters,
+            board,
             throttle: Throttle::default(),
             open: HashMap::new(),
             closing: Vec::new(),
@@ -93,15 +103,29 @@ impl Writer {
             lost: HashMap::new(),
             next_local: 1,
             buffer: Vec::new(),
-        }
+        })
     }
 
     /// Works until it is told to stop or nobody can tell it anything any more.
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
+        if self.work(jobs).and_then(|()| self.end()).is_err() {
+            tracing::error!("the thread that flushes is gone; recording ends, to be started anew");
+        }
+        for stream in self.lost.keys().copied().collect::<Vec<_>>() {
+            self.told_lost(stream);
+        }
+        // The folder is unlocked before the index hears that this was all.
+        let Self { folder, notes, .. } = self;
+        drop(folder);
+        drop(notes);
+    }
+
+    fn work(&mut self, jobs: &Receiver<Job>) -> Result<(), Gone> {
         let mut synced = self.clock.boot();
         loop {
             let left_us = SYNC_US - self.clock.boot().since(synced).clamp(0, SYNC_US);
-            match jobs.recv_timeout(Duration::from_micros(u64::try_from(left_us).unwrap_or(0))) {
+            let left_us = if self.flusher.is_busy() { ANSWER_US } else { left_us };
+            match jobs.recv_timeout(Duration::from_micros(left_us.unsigned_abs())) {
                 Ok(Job::Append { stream, fragment, room }) => {
                     self.append(&stream, Held { fragment, _room: room, again: false });
                 }
@@ -110,27 +134,31 @@ impl Writer {
                     self.told_lost(stream);
                 }
                 Ok(Job::Gap(gap)) => self.note(Note::Gap(gap)),
-                Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(Job::Folder(folder)) => self.folder = Some(Arc::new(folder)),
+                Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            if self.clock.boot().since(synced) >= SYNC_US {
-                self.sync();
+            if let Some(answers) = self.flusher.come()? {
+                self.flushed(answers);
+            }
+            if !self.flusher.is_busy() && self.clock.boot().since(synced) >= SYNC_US {
                 synced = self.clock.boot();
+                self.flush()?;
             }
         }
+    }
+
+    /// Finishes every file.
+    fn end(&mut self) -> Result<(), Gone> {
         for stream in self.open.keys().copied().collect::<Vec<_>>() {
             self.close(stream);
         }
-        self.sync();
-        // What a failed flush sent into new files.
-        self.sync();
-        for stream in self.lost.keys().copied().collect::<Vec<_>>() {
-            self.told_lost(stream);
+        // Again for what a failed flush sends into new files.
+        while self.flusher.is_busy() || self.flush()? {
+            let answers = self.flusher.wait()?;
+            self.flushed(answers);
         }
-        // The folder is unlocked before the index hears that this was all.
-        let Self { folder, notes, .. } = self;
-        drop(folder);
-        drop(notes);
+        Ok(())
     }
 
     fn note(&self, note: Note) {
@@ -146,7 +174,7 @@ impl Writer {
 
     fn finish(&mut self, open: Open) {
         if open.is_empty() {
-            return open.discard(self.folder.root());
+            return open.discard();
         }
         self.last.insert(open.stream.stream, Some(open.link()));
         self.closing.push(open);
@@ -164,10 +192,7 @@ impl Writer {
             None if !fragment.opens && !fragment.key => {
                 return self.refused(stream, fragment, &io::Error::other("waiting for a key frame"));
             }
-            None => {
-                let before = self.before(stream);
-                self.create(stream, fragment, before)
-            }
+            None => self.create(stream, fragment, None),
         };
         let mut open = match open {
             Ok(open) => open,
@@ -189,15 +214,37 @@ impl Writer {
         }
     }
 
-    /// The stream's file before; looked up in the folder for the first of this run.
-    fn before(&mut self, stream: &RecordedStream) -> Option<Link> {
-        let root = self.folder.root();
-        let found = || chain::last_link(root, stream.camera, stream.kind);
-        self.last.entry(stream.stream).or_insert_with(found).clone()
+    /// The store folder, if its disk is there.
+    fn folder(&self) -> Option<&Arc<Folder>> {
+        self.folder.as_ref().filter(|folder| folder.is_there())
     }
 
+    /// A disk that was taken away leaves an empty folder of the system's own disk in its place; mounted again it is
+    /// another file system, on which nothing is open.
+    fn look_for_disk(&mut self) {
+        let Some(folder) = self.folder.clone().filter(|folder| !folder.is_there()) else { return };
+        match Folder::open(folder.root(), folder.site(), true) {
+            Err(error) => alarms::missing(&self.board, error.refusal(), self.clock.media()),
+            Ok(again) => {
+                self.folder = Some(Arc::new(again));
+                self.board.clear(AlarmKind::DiskMissing, None);
+                let error = io::Error::other("its disk was taken away");
+                for open in std::mem::take(&mut self.open).into_values() {
+                    if open.is_dirty() { self.set_aside(open, false, &error) } else { self.finish(open) }
+                }
+                for open in self.closing.extract_if(.., |open| open.is_dirty()).collect::<Vec<_>>() {
+                    self.set_aside(open, true, &error);
+                }
+            }
+        }
+    }
+
+    /// `before` is the stream's file before; not given, it is this run's or looked up in the folder.
     fn create(&mut self, stream: &Arc<RecordedStream>, fragment: &Fragment, before: Option<Link>) -> io::Result<Open> {
-        let (open, bytes) = Open::create(&self.folder, &self.run, stream, fragment, before, self.next_local)?;
+        let folder = self.folder().cloned().ok_or_else(|| io::Error::other("the store's disk is not there"))?;
+        let found = || chain::last_link(folder.root(), stream.camera, stream.kind);
+        let before = before.or_else(|| self.last.entry(stream.stream).or_insert_with(found).clone());
+        let (open, bytes) = Open::create(&folder, &self.run, stream, fragment, before, self.next_local)?;
         self.next_local += 1;
         self.counters.bytes_written.add(bytes);
         Ok(open)
@@ -209,6 +256,10 @@ impl Writer {
         if let Some(times) = self.throttle.say(1, self.clock.boot()) {
             tracing::error!(camera = %stream.camera, kind = stream.kind.name(), times, %error, "the disk refused a fragment");
         }
+        // The first refusal says why; those after it wait for a key frame.
+        if self.lost.is_empty() && self.folder().is_some() {
+            alarms::refused(&self.board, error, self.clock.media());
+        }
         let lost = || Lost::new(stream.stream, GapCause::Disk, error.to_string());
         self.lost.entry(stream.stream).or_insert_with(lost).add(fragment);
     }
@@ -216,52 +267,62 @@ impl Writer {
     fn told_lost(&mut self, stream: StreamId) {
         if let Some(lost) = self.lost.remove(&stream) {
             self.note(Note::Gap(lost.gap()));
-        }
-    }
-
-    /// Flushes, then tells the index what is on disk.
-    fn sync(&mut self) {
-        let open = self.open.extract_if(|_, open| open.is_dirty()).map(|(_, open)| (open, false));
-        let mut dirty: Vec<_> = open.collect();
-        dirty.extend(std::mem::take(&mut self.closing).into_iter().map(|open| (open, true)));
-        if dirty.is_empty() {
-            return;
-        }
-        let results = self.flush(&dirty);
-        for ((mut open, closed), result) in dirty.into_iter().zip(results) {
-            if let Err(error) = result {
-                self.set_aside(open, closed, &error);
-                continue;
-            }
-            for note in open.flushed(closed) {
-                self.note(note);
-            }
-            if closed {
-                tracing::debug!(path = open.path(), "segment finished");
-            } else {
-                self.open.insert(open.stream.stream, open);
+            if self.lost.is_empty() {
+                self.board.clear(AlarmKind::DiskRefused, None);
             }
         }
     }
 
-    /// One answer a file.
-    fn flush(&self, dirty: &[(Open, bool)]) -> Vec<io::Result<()>> {
-        if self.folder.is_never_flushed() {
-            return dirty.iter().map(|_| Ok(())).collect();
+    /// Asks for a flush of everything that is not on disk; whether there was something.
+    fn flush(&mut self) -> Result<bool, Gone> {
+        self.tell_closed();
+        self.look_for_disk();
+        let Some(folder) = self.folder.clone() else { return Ok(false) };
+        let all = self.open.values_mut().chain(&mut self.closing);
+        let files: Vec<_> = all.filter_map(Open::begin_flush).collect();
+        if files.is_empty() {
+            return Ok(false);
         }
-        if dirty.len() > FILES_ONE_BY_ONE {
-            let Err(error) = self.folder.sync() else { return dirty.iter().map(|_| Ok(())).collect() };
-            self.counters.flush_failures.add(1);
-            tracing::error!(%error, files = dirty.len(), "the disk could not flush; each open file is asked once");
+        self.flusher.ask(folder, files)?;
+        Ok(true)
+    }
+
+    /// Tells the index what is on disk, and sets aside what could not be flushed.
+    fn flushed(&mut self, answers: Answers) {
+        for (local, result) in answers {
+            let mut all = self.open.values_mut().chain(&mut self.closing);
+            let Some(open) = all.find(|open| open.local == local) else { continue };
+            match result {
+                Ok(()) => open.flushed().into_iter().for_each(|note| self.note(note)),
+                Err(error) => {
+                    let (stream, at) = (open.stream.stream, self.closing.iter().position(|o| o.local == local));
+                    let aside = match at {
+                        Some(at) => Some(self.closing.remove(at)),
+                        None => self.open.remove(&stream),
+                    };
+                    if let Some(aside) = aside {
+                        self.set_aside(aside, at.is_some(), &error);
+                    }
+                }
+            }
         }
-        dirty.iter().map(|(open, _)| open.flush(self.folder.root())).collect()
+        self.tell_closed();
+    }
+
+    /// Tells the index of finished files that are on disk as a whole.
+    fn tell_closed(&mut self) {
+        for open in self.closing.extract_if(.., |open| !open.is_dirty()).collect::<Vec<_>>() {
+            self.note(open.closed());
+            tracing::debug!(path = open.path(), "segment finished");
+        }
     }
 
     /// Sets a file aside that could not be flushed; what is still in memory goes into a new one.
     fn set_aside(&mut self, open: Open, closed: bool, error: &io::Error) {
         self.counters.files_quarantined.add(1);
         let stream = open.stream.clone();
-        let (note, link, held) = open.quarantine(self.folder.root());
+        alarms::flush_failed(&self.board, &stream, error, self.clock.media());
+        let (note, link, held) = open.quarantine();
         tracing::error!(
             camera = %stream.camera, path = link.path, fragments = held.len(), %error,
             "the disk could not flush this file; it is set aside and a new one is begun; check the disk"
@@ -289,7 +350,7 @@ impl Writer {
                     }
                     Err((held, error)) => {
                         self.refused(&stream, &held.fragment, &error);
-                        if open.is_empty() { open.discard(self.folder.root()) } else { fresh = Some(open) }
+                        if open.is_empty() { open.discard() } else { fresh = Some(open) }
                     }
                 },
             }

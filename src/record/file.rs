@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -12,6 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{
     RecordedStream,
     chain::{self, Hash, Info, Link, QUARANTINE, Seal},
+    flusher::ToFlush,
     fmp4,
     folder::{Folder, segment_path},
     index::Note,
@@ -39,8 +40,10 @@ pub(super) struct Held {
 /// A file being written.
 pub(super) struct Open {
     pub stream: Arc<RecordedStream>,
-    local: u64,
-    file: File,
+    pub local: u64,
+    file: Arc<File>,
+    /// The store folder, and the path under it.
+    root: PathBuf,
     path: String,
     /// What all of its fragments share.
     session: u32,
@@ -54,11 +57,17 @@ pub(super) struct Open {
     size_bytes: u64,
     end_us: i64,
     /// Hash, size and end at the last flush that went well.
-    flushed: (Hash, u64, i64),
+    flushed: Point,
+    /// Those when the flush under way was asked for, and how many of `unflushed` it is about.
+    asked: Option<(Point, usize)>,
     /// Its directory entry may not be on disk yet.
     fresh: bool,
+    /// Written and not known to be on disk.
     unflushed: Vec<(FragmentEntry, Held)>,
 }
+
+/// How far a file has come: hash, size in bytes, end in UTC microseconds.
+type Point = (Hash, u64, i64);
 
 /// A fragment holds packets of one session.
 fn session_of(fragment: &Fragment) -> u32 {
@@ -83,22 +92,7 @@ impl Open {
         local: u64,
     ) -> io::Result<(Self, u64)> {
         let (params, start_us) = (&fragment.params, fragment.start.us());
-        let params_sha256 = fmp4::params_sha256(params);
-        let info = Info {
-            site: folder.site().to_owned(),
-            run: run.to_owned(),
-            camera: stream.camera,
-            camera_code: stream.camera_code.clone(),
-            stream: stream.stream,
-            kind: stream.kind,
-            start_us,
-            codec: params.codec,
-            rfc6381: params.rfc6381.clone(),
-            width: params.width,
-            height: params.height,
-            params_sha256: params_sha256.clone(),
-            previous,
-        };
+        let info = info(folder, run, stream, fragment, previous);
         let init = fmp4::init(params, &info).map_err(io::Error::other)?;
         let (path, mut file) = new_file(folder.root(), stream, start_us)?;
         if let Err(error) = file.write_all(&init) {
@@ -120,14 +114,15 @@ impl Open {
             rfc6381: params.rfc6381.clone(),
             width: params.width,
             height: params.height,
-            params_sha256,
+            params_sha256: info.params_sha256,
             fragments: Vec::new(),
         };
         let hash = chain::chain_start(&init);
         let open = Self {
             stream: stream.clone(),
             local,
-            file,
+            file: Arc::new(file),
+            root: folder.root().to_owned(),
             path,
             segment: Some(Box::new(segment)),
             session: session_of(fragment),
@@ -138,6 +133,7 @@ impl Open {
             size_bytes,
             end_us: start_us,
             flushed: (hash, size_bytes, start_us),
+            asked: None,
             fresh: true,
             unflushed: Vec::new(),
         };
@@ -158,7 +154,7 @@ impl Open {
         let end_us = fragment.end.us();
         let hash = chain::sealed(&self.hash, buffer, end_us);
         chain::push_seal(buffer, &Seal { end_us, hash });
-        if let Err(error) = self.file.write_all(buffer) {
+        if let Err(error) = (&*self.file).write_all(buffer) {
             // The file ends at its last whole fragment again; if not, its table does.
             let _ = self.file.set_len(self.size_bytes);
             return Err((held, error));
@@ -195,65 +191,77 @@ impl Open {
         &self.path
     }
     /// Removes the file, which holds no recording yet.
-    pub(super) fn discard(self, root: &Path) {
+    pub(super) fn discard(self) {
         debug_assert!(self.is_empty());
         // What cannot be removed is a file without fragments, which harms nobody.
-        let _ = fs::remove_file(root.join(&self.path));
+        let _ = fs::remove_file(self.root.join(&self.path));
     }
 
-    /// Waits until the file is on disk. After an error this may not be asked again: the system forgets what it could
-    /// not write, and says yes the second time.
-    ///
-    /// # Errors
-    /// When something of it could not be written.
-    pub(super) fn flush(&self, root: &Path) -> io::Result<()> {
-        self.file.sync_data()?;
-        if self.fresh {
-            for folder in Path::new(&self.path).ancestors().skip(1) {
-                File::open(root.join(folder))?.sync_all()?;
-            }
+    /// What is to be flushed now; `None` when nothing is.
+    pub(super) fn begin_flush(&mut self) -> Option<ToFlush> {
+        if !self.is_dirty() {
+            return None;
         }
-        Ok(())
+        self.asked = Some(((self.hash, self.size_bytes, self.end_us), self.unflushed.len()));
+        let folders = Path::new(&self.path).ancestors().skip(1).filter(|_| self.fresh).map(PathBuf::from).collect();
+        Some(ToFlush { local: self.local, file: self.file.clone(), folders })
     }
 
-    /// Everything written so far is on disk: what the index is told.
-    pub(super) fn flushed(&mut self, closed: bool) -> Vec<Note> {
+    /// What was to be flushed is on disk: what the index is told. What was written since waits for the next flush.
+    pub(super) fn flushed(&mut self) -> Vec<Note> {
+        let Some((point, count)) = self.asked.take() else { return Vec::new() };
         self.fresh = false;
-        self.flushed = (self.hash, self.size_bytes, self.end_us);
-        let added: Vec<_> = std::mem::take(&mut self.unflushed).into_iter().map(|(entry, _)| entry).collect();
-        if self.is_empty() {
-            return Vec::new();
-        }
+        self.flushed = point;
+        let added = self.unflushed.drain(..count).map(|(entry, _)| entry).collect();
         let open = self.segment.take().map(|segment| Note::Open { local: self.local, segment });
-        let progress = Note::Progress {
-            local: self.local,
-            end_us: self.end_us,
-            size_bytes: self.size_bytes,
-            added,
-            closed,
-            path: None,
-        };
-        open.into_iter().chain([progress]).collect()
+        open.into_iter().chain([self.progress(added, false, None)]).collect()
+    }
+
+    /// Nothing more will be written and everything is on disk: what the index is told.
+    pub(super) fn closed(&self) -> Note {
+        self.progress(Vec::new(), true, None)
+    }
+
+    fn progress(&self, added: Vec<FragmentEntry>, closed: bool, path: Option<String>) -> Note {
+        let (_, size_bytes, end_us) = self.flushed;
+        Note::Progress { local: self.local, end_us, size_bytes, added, closed, path }
     }
 
     /// The disk could not flush this file: it is set aside under another name and nothing more is written into it.
     /// Gives what the index is told (what was flushed before stays as it is), the link for the file that takes over,
     /// and what is still in memory.
-    pub(super) fn quarantine(self, root: &Path) -> (Option<Note>, Link, Vec<Held>) {
+    pub(super) fn quarantine(self) -> (Option<Note>, Link, Vec<Held>) {
         let aside = format!("{}{QUARANTINE}", self.path);
-        let path = match fs::rename(root.join(&self.path), root.join(&aside)) {
+        let path = match fs::rename(self.root.join(&self.path), self.root.join(&aside)) {
             Ok(()) => aside,
             Err(error) => {
                 tracing::error!(path = self.path, %error, "the file could not be renamed; it stays where it is");
-                self.path
+                self.path.clone()
             }
         };
-        let (hash, size_bytes, end_us) = self.flushed;
-        let link = Link { path: path.clone(), hash: fmp4::hex(&hash) };
-        let note =
-            Note::Progress { local: self.local, end_us, size_bytes, added: Vec::new(), closed: true, path: Some(path) };
-        let told = self.segment.is_none();
-        (told.then_some(note), link, self.unflushed.into_iter().map(|(_, held)| held).collect())
+        let link = Link { path: path.clone(), hash: fmp4::hex(&self.flushed.0) };
+        let note = self.segment.is_none().then(|| self.progress(Vec::new(), true, Some(path)));
+        (note, link, self.unflushed.into_iter().map(|(_, held)| held).collect())
+    }
+}
+
+/// What the file says about itself.
+fn info(folder: &Folder, run: &str, stream: &RecordedStream, fragment: &Fragment, previous: Option<Link>) -> Info {
+    let params = &fragment.params;
+    Info {
+        site: folder.site().to_owned(),
+        run: run.to_owned(),
+        camera: stream.camera,
+        camera_code: stream.camera_code.clone(),
+        stream: stream.stream,
+        kind: stream.kind,
+        start_us: fragment.start.us(),
+        codec: params.codec,
+        rfc6381: params.rfc6381.clone(),
+        width: params.width,
+        height: params.height,
+        params_sha256: fmp4::params_sha256(params),
+        previous,
     }
 }
 

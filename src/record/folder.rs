@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -10,7 +11,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use super::RecordedStream;
-use crate::domain::refusal::Refusal;
+use crate::domain::{ids::CameraId, refusal::Refusal};
 
 const MARKER: &str = "vonglau-store.toml";
 pub(super) const LOCK: &str = "vonglau-store.lock";
@@ -37,21 +38,59 @@ pub struct Folder {
     _lock: File,
 }
 
+/// Why a folder cannot be recorded into.
+#[derive(Debug)]
+pub enum FolderError {
+    /// Its disk is not there or takes nothing: it may be there again later.
+    Away(Refusal),
+    /// It is another's or in use: a person has to choose.
+    Refused(Refusal),
+}
+
+impl FolderError {
+    /// What to tell a person.
+    #[must_use]
+    pub const fn refusal(&self) -> &Refusal {
+        let (Self::Away(refusal) | Self::Refused(refusal)) = self;
+        refusal
+    }
+    /// The same, kept.
+    #[must_use]
+    pub fn into_refusal(self) -> Refusal {
+        let (Self::Away(refusal) | Self::Refused(refusal)) = self;
+        refusal
+    }
+}
+
 impl Folder {
-    /// Opens the folder for this site; makes it when absent.
+    /// Opens the folder for this site. It is made and marked when it is new, unless recordings are `known` to be in it:
+    /// then a folder without its marker is the empty place where its disk is not mounted.
     ///
     /// # Errors
-    /// A [`Refusal`] when it cannot be written, belongs to another site or is in use.
-    pub fn open(root: &Path, site: &str) -> Result<Self, Refusal> {
-        let unwritable = |error: io::Error| unwritable(root, &error);
-        fs::create_dir_all(root).map_err(unwritable)?;
+    /// When it is not there or cannot be written, belongs to another site or is in use.
+    pub fn open(root: &Path, site: &str, known: bool) -> Result<Self, FolderError> {
+        let away = |error: io::Error| FolderError::Away(unwritable(root, &error));
+        let is_marked = is_marked(root, site)?;
+        if known && !is_marked {
+            return Err(FolderError::Away(absent(root)));
+        }
+        fs::create_dir_all(root).map_err(away)?;
         let lock = lock(root, &root.join(LOCK))?;
         let trial = root.join(TRIAL);
-        File::create(&trial).and_then(|mut f| f.write_all(b"trial\n")).map_err(unwritable)?;
-        fs::remove_file(&trial).map_err(unwritable)?;
-        check_marker(root, site, unwritable)?;
-        let dir = File::open(root).map_err(unwritable)?;
+        File::create(&trial).and_then(|mut f| f.write_all(b"trial\n")).map_err(away)?;
+        fs::remove_file(&trial).map_err(away)?;
+        if !is_marked {
+            mark(root, site).map_err(away)?;
+        }
+        let dir = File::open(root).map_err(away)?;
         Ok(Self { root: root.to_owned(), site: site.to_owned(), dir, never_flush: never_flush(), _lock: lock })
+    }
+    /// Whether what was opened is still what the path leads to.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        let which = |about: fs::Metadata| (about.dev(), about.ino());
+        let (now, then) = (fs::metadata(&self.root), self.dir.metadata());
+        now.is_ok_and(|now| then.is_ok_and(|then| which(now) == which(then)))
     }
     /// The folder itself.
     #[must_use]
@@ -87,22 +126,45 @@ fn unwritable(root: &Path, error: &io::Error) -> Refusal {
     )
 }
 
+fn absent(root: &Path) -> Refusal {
+    refuse(
+        root,
+        "ổ lưu hình không có ở đây (chưa gắn?); hãy cắm và gắn ổ, việc ghi tự tiếp tục. Nếu đây là ổ mới, chạy: vonglau \
+         accept-disk",
+        "the store's disk is not there (not mounted?); connect and mount it, recording goes on by itself. If this is a new \
+         disk, run: vonglau accept-disk",
+    )
+}
+
 /// Takes the folder until the file is closed.
-pub(super) fn lock(root: &Path, path: &Path) -> Result<File, Refusal> {
+pub(super) fn lock(root: &Path, path: &Path) -> Result<File, FolderError> {
     let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path);
-    let lock = lock.map_err(|error| unwritable(root, &error))?;
-    flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
-        if error == rustix::io::Errno::WOULDBLOCK {
-            refuse(
-                root,
-                "thư mục lưu trữ đang được một tiến trình vonglau khác dùng; hãy dừng tiến trình đó hoặc chọn thư mục khác",
-                "another vonglau process uses this store folder; stop that one or name another folder",
-            )
-        } else {
-            unwritable(root, &error.into())
-        }
-    })?;
-    Ok(lock)
+    let lock = lock.map_err(|error| FolderError::Away(unwritable(root, &error)))?;
+    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(lock),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(FolderError::Refused(refuse(
+            root,
+            "thư mục lưu trữ đang được một tiến trình vonglau khác dùng; hãy dừng tiến trình đó hoặc chọn thư mục khác",
+            "another vonglau process uses this store folder; stop that one or name another folder",
+        ))),
+        Err(error) => Err(FolderError::Away(unwritable(root, &error.into()))),
+    }
+}
+
+/// What is wrong with a store folder in which recordings are `known` to be, or not; changes nothing in it.
+///
+/// # Errors
+/// The [`Refusal`] that recording would be refused with.
+pub fn look_at(root: &Path, site: &str, known: bool) -> Result<(), Refusal> {
+    if !is_marked(root, site).map_err(FolderError::into_refusal)? && known {
+        return Err(absent(root));
+    }
+    match rustix::fs::access(root, rustix::fs::Access::WRITE_OK) {
+        Ok(()) => Ok(()),
+        // It is made at the first start.
+        Err(rustix::io::Errno::NOENT) if !known => Ok(()),
+        Err(error) => Err(unwritable(root, &error.into())),
+    }
 }
 
 /// Whose a store folder is, by its marker.
@@ -128,35 +190,40 @@ fn never_flush() -> bool {
     never
 }
 
-fn check_marker(root: &Path, site: &str, unwritable: impl Fn(io::Error) -> Refusal) -> Result<(), Refusal> {
+/// Whether the folder has the marker of this site; one that is not there has none.
+fn is_marked(root: &Path, site: &str) -> Result<bool, FolderError> {
     let path = root.join(MARKER);
-    match fs::read_to_string(&path) {
-        Ok(text) => match toml::from_str::<Marker>(&text) {
-            Ok(marker) if marker.site == site => Ok(()),
-            Ok(_) => Err(refuse(
-                root,
-                "thư mục lưu trữ này thuộc về một hệ thống khác; hãy chọn thư mục khác, không ghi đè lên hình của họ",
-                "this store folder belongs to another site; name another folder, so that its recordings are not mixed",
-            )),
-            Err(_) => Err(refuse(
-                &path,
-                "không đọc được tệp đánh dấu của thư mục lưu trữ; hãy khôi phục tệp này hoặc chọn thư mục khác",
-                "the store folder's marker cannot be read; restore this file or name another folder",
-            )),
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let text = toml::to_string(&Marker { site: site.to_owned() }).unwrap_or_default();
-            let write = || {
-                let mut file = File::create_new(&path)?;
-                file.write_all(b"# Recordings of one Vong Lau site. Do not edit.\n")?;
-                file.write_all(text.as_bytes())?;
-                file.sync_all()?;
-                File::open(root)?.sync_all()
-            };
-            write().map_err(unwritable)
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(false);
         }
-        Err(error) => Err(unwritable(error)),
+        Err(error) => return Err(FolderError::Away(unwritable(root, &error))),
+    };
+    match toml::from_str::<Marker>(&text) {
+        Ok(marker) if marker.site == site => Ok(true),
+        Ok(_) => Err(FolderError::Refused(refuse(
+            root,
+            "thư mục lưu trữ này thuộc về một hệ thống khác; hãy chọn thư mục khác, không ghi đè lên hình của họ",
+            "this store folder belongs to another site; name another folder, so that its recordings are not mixed",
+        ))),
+        Err(_) => Err(FolderError::Refused(refuse(
+            &path,
+            "không đọc được tệp đánh dấu của thư mục lưu trữ; hãy khôi phục tệp này hoặc chọn thư mục khác",
+            "the store folder's marker cannot be read; restore this file or name another folder",
+        ))),
     }
+}
+
+/// Marks the folder as this site's; whole or not at all.
+fn mark(root: &Path, site: &str) -> io::Result<()> {
+    let text = toml::to_string(&Marker { site: site.to_owned() }).map_err(io::Error::other)?;
+    let unfinished = root.join(TRIAL);
+    let mut file = File::create(&unfinished)?;
+    file.write_all(format!("# Recordings of one Vong Lau site. Do not edit.\n{text}").as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&unfinished, root.join(MARKER))?;
+    File::open(root)?.sync_all()
 }
 
 fn refuse(place: &Path, vi: impl Into<String>, en: impl Into<String>) -> Refusal {
@@ -174,6 +241,13 @@ pub fn segment_path(stream: &RecordedStream, start_us: i64, attempt: u32) -> Str
     format!("{date}/{code}-{}/{}/{start_us}{suffix}.mp4", stream.camera, stream.kind.name())
 }
 
+/// The camera in a segment's path: its code as folded there, and its id.
+#[must_use]
+pub fn camera_of(path: &str) -> Option<(&str, CameraId)> {
+    let (code, id) = path.split('/').nth(1)?.rsplit_once('-')?;
+    Some((code, CameraId(id.parse().ok()?)))
+}
+
 /// A code as every file system takes it; the id beside it keeps it unique.
 fn folded(code: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
@@ -184,36 +258,59 @@ fn folded(code: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{
-        camera::StreamKind,
-        ids::{CameraId, StreamId},
-    };
+    use crate::domain::{camera::StreamKind, ids::StreamId};
 
     #[test]
     fn a_folder_of_another_site_is_refused_and_left_alone() {
         let dir = tempfile::tempdir().unwrap();
-        drop(Folder::open(dir.path(), "ours").unwrap());
-        drop(Folder::open(dir.path(), "ours").unwrap());
-        let refusal = Folder::open(dir.path(), "theirs").unwrap_err();
+        drop(Folder::open(dir.path(), "ours", false).unwrap());
+        drop(Folder::open(dir.path(), "ours", false).unwrap());
+        let refusal = Folder::open(dir.path(), "theirs", false).unwrap_err();
+        let refusal = refusal.refusal();
         assert!(refusal.en.contains("another site"), "{refusal}");
         assert!(fs::read_to_string(dir.path().join(MARKER)).unwrap().contains("ours"));
     }
 
     #[test]
+    fn an_empty_folder_where_recordings_should_be_is_left_empty() {
+        let dir = tempfile::tempdir().unwrap();
+        for place in [dir.path().to_owned(), dir.path().join("not-there")] {
+            let error = Folder::open(&place, "ours", true).unwrap_err();
+            assert!(matches!(error, FolderError::Away(_)) && error.refusal().en.contains("not mounted"), "{error:?}");
+            assert_eq!(look_at(&place, "ours", true).unwrap_err(), *error.refusal());
+            look_at(&place, "ours", false).unwrap();
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        drop(Folder::open(dir.path(), "ours", false).unwrap());
+        look_at(dir.path(), "ours", true).unwrap();
+        let folder = Folder::open(dir.path(), "ours", true).unwrap();
+        assert!(folder.is_there());
+        fs::remove_dir_all(dir.path()).unwrap();
+        fs::create_dir(dir.path()).unwrap();
+        assert!(!folder.is_there(), "another folder under the same path");
+    }
+
+    #[test]
     fn a_folder_in_use_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let first = Folder::open(dir.path(), "ours").unwrap();
-        assert!(Folder::open(dir.path(), "ours").unwrap_err().en.contains("another vonglau process"));
+        let first = Folder::open(dir.path(), "ours", false).unwrap();
+        assert!(Folder::open(dir.path(), "ours", false).unwrap_err().refusal().en.contains("another vonglau process"));
         drop(first);
-        Folder::open(dir.path(), "ours").unwrap();
+        Folder::open(dir.path(), "ours", false).unwrap();
     }
 
     #[test]
     fn a_folder_that_cannot_be_written_and_a_broken_marker_are_refused() {
-        assert!(Folder::open(Path::new("/proc/vonglau"), "ours").unwrap_err().en.contains("cannot be written"));
+        assert!(
+            Folder::open(Path::new("/proc/vonglau"), "ours", false)
+                .unwrap_err()
+                .refusal()
+                .en
+                .contains("cannot be written")
+        );
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(MARKER), "site = 3").unwrap();
-        assert!(Folder::open(dir.path(), "ours").unwrap_err().place.ends_with(MARKER));
+        assert!(Folder::open(dir.path(), "ours", false).unwrap_err().refusal().place.ends_with(MARKER));
     }
 
     #[test]
@@ -229,5 +326,6 @@ mod tests {
             "2023-11-14/Ch_____B_c_1-7/sub/1700000000000000.mp4"
         );
         assert!(segment_path(&stream, 0, 1).ends_with("/0-2.mp4"));
+        assert_eq!(camera_of(&segment_path(&stream, 0, 1)), Some(("Ch_____B_c_1", CameraId(7))));
     }
 }

@@ -34,7 +34,6 @@ const FRAGMENTS_MAX: usize = 1_000_000;
 const GAPS_MAX: usize = 10_000;
 /// The first and the longest wait after an error.
 const WAIT: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
-/// How often a thing is tried that the store refuses while it takes others.
 /// Tries after the writer has ended; what is left then is mended at the next start.
 const TRIES_AT_END: u32 = 12;
 /// Segments in one transaction.

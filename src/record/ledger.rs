@@ -14,8 +14,8 @@ use tokio::{sync::broadcast::error::RecvError, time::MissedTickBehavior};
 
 use crate::{
     domain::{
-        camera::{StreamStatus, TroubleCause},
-        ids::{GapId, StreamId},
+        camera::{StreamKind, StreamStatus, TroubleCause},
+        ids::{CameraId, GapId, StreamId},
         segment::GapCause,
         time::{BootTime, Span, WallTime},
     },
@@ -105,7 +105,7 @@ impl Ledger {
                 biased;
                 () = stop.asked() => break,
                 change = changes.recv() => match change {
-                    Ok(Change::Status(_)) | Err(RecvError::Lagged(_)) => self.look(),
+                    Ok(Change::Status(_) | Change::Alarms) | Err(RecvError::Lagged(_)) => self.look(),
                     Ok(_) => {}
                     // The board is ours too: it cannot be gone.
                     Err(RecvError::Closed) => break,
@@ -149,8 +149,8 @@ impl Ledger {
     fn look(&mut self) {
         let now_us = self.clock.media().us();
         for followed in self.streams.values_mut() {
-            let status = self.board.status(followed.stream.camera, followed.stream.kind);
-            followed.see(Sight { from_us: now_us, seen: seen(status.as_ref()) });
+            let LedgerStream { camera, kind, .. } = followed.stream;
+            followed.see(Sight { from_us: now_us, seen: seen(&self.board, camera, kind) });
         }
     }
 
@@ -256,7 +256,7 @@ impl Ledger {
         }
         // First the gaps: what the recorder says of a loss is there before what it recorded after it.
         let gaps = self.store.ledger_gaps(stream, window).await?;
-        let recorded = self.store.recorded_in(stream, window).await?;
+        let recorded = self.store.recorded_spans(stream, window).await?;
         let planned = self.store.planned_in(window).await?;
         let excuses: Vec<Excuse> = planned
             .into_iter()
@@ -339,7 +339,9 @@ impl Followed {
         for (i, piece) in pieces.iter().enumerate().filter(|(_, p)| p.what == What::Nothing) {
             let is_tail = tail == Some(piece.span);
             let long = piece.span.len_us() >= if self.is_wrong() { ROW_US } else { ON_ITS_WAY_US };
-            if is_tail && !long && self.open.is_empty() {
+            // A hole that has a row already goes on; a new one after it is nothing yet.
+            let begun = self.open.first().is_some_and(|open| piece.span.start_us <= open.gap.span.start_us);
+            if is_tail && !long && !begun {
                 continue;
             }
             match beside(&pieces, i).filter(|_| !is_tail) {
@@ -397,10 +399,13 @@ fn starting(from_us: i64) -> Sight {
     Sight { from_us, seen: Seen::Starting("the stream was being set up".to_owned()) }
 }
 
-/// A status as the ledger sees it.
-pub(super) fn seen(status: Option<&StreamStatus>) -> Seen {
-    match status {
-        Some(StreamStatus::Streaming) => Seen::Fine,
+/// A stream's status, and what hinders recording it, as the ledger sees them.
+pub(super) fn seen(board: &Board, camera: CameraId, kind: StreamKind) -> Seen {
+    match board.status(camera, kind) {
+        Some(StreamStatus::Streaming) => match board.hinders(camera) {
+            Some((cause, evidence)) => Seen::Wrong(cause, evidence),
+            None => Seen::Fine,
+        },
         None | Some(StreamStatus::Connecting) => starting(0).seen,
         Some(StreamStatus::Stopped) => {
             Seen::Wrong(GapCause::Service, "the stream was stopped by the program".to_owned())
@@ -411,7 +416,7 @@ pub(super) fn seen(status: Option<&StreamStatus>) -> Seen {
                 TroubleCause::Camera => GapCause::Camera,
                 TroubleCause::Login => GapCause::Login,
             };
-            Seen::Wrong(cause, why.detail.clone())
+            Seen::Wrong(cause, why.detail)
         }
     }
 }

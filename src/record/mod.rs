@@ -3,22 +3,25 @@
 //! *Takes* access units, one bounded channel a stream; *gives* fragmented MP4 files of about a minute (architecture §8),
 //! their rows in the index, and playable clips of any span. A packet is on disk and in the index within about two seconds
 //! after its fragment is complete. *Limits*: 256 MiB of fragments may wait for the disk; a stream waits 10 s for room before
-//! it sheds to the next key frame, counted and entered as a gap. *Refuses* a folder that is read-only, another site's or in
-//! use; never re-encodes, never reorders, never removes a file.
+//! it sheds to the next key frame, counted and entered as a gap. *Refuses* a folder that is not mounted, read-only, another
+//! site's or in use; never re-encodes, never reorders, never removes a file.
 //!
-//! One task a stream cuts packets into fragments ([`segmenter`], pure), one thread a folder writes them ([`disk`]), one task
-//! enters into the store what has been flushed ([`index`]), one enters files it does not know ([`reindex`]) and then reads
-//! everything again, slowly ([`scrub`]).
+//! One task a stream cuts packets into fragments ([`segmenter`], pure), one thread writes them ([`disk`]) and one waits for
+//! the disk ([`flusher`]), one task enters into the store what has been flushed ([`index`]), one enters files it does not
+//! know ([`reindex`]) and then reads everything again, slowly ([`scrub`]).
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use tokio::sync::{mpsc, oneshot};
 
-use self::{folder::Folder, stream::Shared};
+use self::{
+    folder::{Folder, FolderError},
+    stream::Shared,
+};
 use crate::{
     domain::{
         camera::StreamKind,
@@ -27,6 +30,7 @@ use crate::{
         refusal::Refusal,
     },
     runtime::{
+        board::Board,
         clock::Clock,
         counters::Counters,
         stop::Stop,
@@ -36,9 +40,12 @@ use crate::{
 };
 
 pub mod accounts;
+mod alarms;
+pub mod care;
 mod chain;
 mod disk;
 mod file;
+mod flusher;
 mod fmp4;
 mod folder;
 mod index;
@@ -57,6 +64,8 @@ pub mod sweeper;
 #[cfg(test)]
 mod testing;
 pub mod verify;
+
+pub use folder::look_at;
 
 /// Packets of one stream that may wait to be cut: about ten seconds.
 const PACKETS_WAITING: usize = 256;
@@ -85,24 +94,7 @@ pub struct Recorder {
     care: Arc<Care>,
 }
 
-/// Enters files the index does not know, then reads old ones; a panic in there must stop no recording.
-async fn look_after(scrub: scrub::Scrub, site: String, run: String, stop: Stop) {
-    let (work, asked, counters) = (ShortTasks::default(), stop.clone(), scrub.counters.clone());
-    let looking = work.run(async move {
-        tokio::select! {
-            () = reindex::in_background(scrub.root.clone(), &scrub.store, &scrub.clock, &site, &run) => {}
-            () = stop.asked() => {}
-        }
-        scrub.run(stop).await;
-    });
-    if looking.await.is_err() {
-        counters.panics.add(1);
-        tracing::error!("looking after old recordings panicked; it is begun again at the next start");
-        asked.asked().await;
-    }
-}
-
-/// Looking after old files ends with the last recorder.
+/// What goes on beside recording ends with the last recorder.
 #[derive(Debug)]
 struct Care(Stop);
 
@@ -112,9 +104,26 @@ impl Drop for Care {
     }
 }
 
+fn no_database(error: &dyn std::fmt::Display) -> Refusal {
+    Refusal::new(
+        "database",
+        format!("không đọc được cơ sở dữ liệu ({error}); hãy kiểm tra đĩa và khởi động lại"),
+        format!("the database cannot be read ({error}); check the disk and start again"),
+    )
+}
+
+fn no_thread(folder: &Path, error: &std::io::Error) -> Refusal {
+    Refusal::new(
+        folder.display().to_string(),
+        format!("không mở được luồng ghi đĩa ({error}); hãy khởi động lại máy"),
+        format!("no thread for writing ({error}); restart the machine"),
+    )
+}
+
 impl Recorder {
-    /// Opens the store folder (makes it when absent, refuses one that is read-only, of another site or in use),
-    /// mends what an earlier run left open, and starts the writer.
+    /// Opens the store folder (makes it when it is new, refuses one that is read-only, of another site or in use),
+    /// mends what an earlier run left open, and starts the writer. A folder that holds recordings by the index and cannot
+    /// be used now (its disk is not mounted) is waited for: until then everything is a gap, and an alarm says so.
     ///
     /// # Errors
     /// A [`Refusal`] naming the folder, or the database when that does not answer.
@@ -123,47 +132,52 @@ impl Recorder {
         store: Store,
         clock: Clock,
         counters: Arc<Counters>,
+        board: Arc<Board>,
         tasks: &mut Tasks,
     ) -> Result<Self, Refusal> {
-        let database = |error: &dyn std::fmt::Display| {
-            Refusal::new(
-                "database",
-                format!("không đọc được cơ sở dữ liệu ({error}); hãy kiểm tra đĩa và khởi động lại"),
-                format!("the database cannot be read ({error}); check the disk and start again"),
-            )
-        };
-        let site = store.site_uuid().await.map_err(|e| database(&e))?;
-        let ours = Folder::open(&folder, &site)?;
-        recover::mend(&store, ours.root()).await.map_err(|e| database(&e))?;
-
+        let site = store.site_uuid().await.map_err(|e| no_database(&e))?;
+        let known = store.segment_totals().await.map_err(|e| no_database(&e))?.0 > 0;
         let (jobs, work) = std::sync::mpsc::channel();
+        let is_open = match Folder::open(&folder, &site, known) {
+            Ok(ours) => {
+                recover::mend(&store, ours.root()).await.map_err(|e| no_database(&e))?;
+                jobs.send(disk::Job::Folder(ours)).is_ok()
+            }
+            Err(FolderError::Away(why)) if known => {
+                tracing::error!("{why}");
+                alarms::missing(&board, &why, clock.media());
+                false
+            }
+            Err(error) => return Err(error.into_refusal()),
+        };
+
         let (tell_index, notes) = mpsc::unbounded_channel();
         let (tell_done, done) = oneshot::channel();
         let anchor = clock.anchor();
         let run = format!("{}-{}", anchor.boot_id, anchor.boot.us());
-        let root = ours.root().to_owned();
-        let writer = disk::Writer::new(ours, run.clone(), tell_index, clock.clone(), counters.clone());
-        thread("record-writer", move || writer.run(&work)).map_err(|error| {
-            Refusal::new(
-                folder.display().to_string(),
-                format!("không mở được luồng ghi đĩa ({error}); hãy khởi động lại máy"),
-                format!("no thread for writing ({error}); restart the machine"),
-            )
-        })?;
-        let (index, pace) = (store.clone(), scrub::Pace::default());
-        let (indexer, counted) = (index::Indexer::new(store, notes), counters.clone());
+        disk::Writer::new(run.clone(), tell_index, clock.clone(), counters.clone(), board.clone())
+            .and_then(|writer| thread("record-writer", move || writer.run(&work)))
+            .map_err(|error| no_thread(&folder, &error))?;
+        let (indexer, counted) = (index::Indexer::new(store.clone(), notes), counters.clone());
         tasks.spawn("record-index", async move {
             indexer.supervised(counted).await;
             // Nobody may be waiting for the end.
             let _ = tell_done.send(());
         });
-        let care = Stop::new();
-        let (scrub, stop) =
-            (scrub::Scrub { root, store: index, clock: clock.clone(), counters: counters.clone(), pace }, care.clone());
-        tasks.spawn("record-care", look_after(scrub, site, run, stop));
+        let stop = Stop::new();
+        let scrub = scrub::Scrub {
+            root: folder,
+            store,
+            clock: clock.clone(),
+            counters: counters.clone(),
+            board: board.clone(),
+            pace: scrub::Pace::default(),
+        };
+        let waits = (!is_open).then(|| jobs.clone());
+        tasks.spawn("record-care", care::look_after(scrub, site, run, waits, stop.clone()));
         Ok(Self {
-            care: Arc::new(Care(care)),
-            shared: Arc::new(Shared::new(jobs, clock, counters)),
+            care: Arc::new(Care(stop)),
+            shared: Arc::new(Shared::new(jobs, clock, counters, board)),
             streams: ShortTasks::default(),
             turns: Arc::default(),
             done: Arc::new(tokio::sync::Mutex::new(Some(done))),

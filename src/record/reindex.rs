@@ -14,7 +14,7 @@ use std::{
 
 use super::{
     chain::{self, QUARANTINE, SEAL_BYTES},
-    folder::{self, LOCK},
+    folder::{self, FolderError, LOCK},
     reading::{self, Reading},
     recover::off_thread,
 };
@@ -49,7 +49,7 @@ pub async fn reindex(
     tell: &mut (dyn FnMut(&str, &str) + Send),
 ) -> Result<Report, ReindexError> {
     let site = folder::site_of(root)?;
-    let _lock = folder::lock(root, &root.join(LOCK))?;
+    let _lock = folder::lock(root, &root.join(LOCK)).map_err(FolderError::into_refusal)?;
     store.adopt_site(&site).await?;
     Pass { root: Arc::from(root), store, clock, site: &site, run: None }.all(tell).await
 }

@@ -14,10 +14,11 @@ use std::{
 use rustix::fs::{Advice, fadvise};
 
 use super::{
-    chain,
+    alarms, chain,
+    folder::{camera_of, site_of},
     reading::{self, Flaw, Reading, Wrong},
     recover::off_thread,
-    verify::misnamed,
+    verify::{self, misnamed},
 };
 use crate::{
     domain::{
@@ -25,7 +26,7 @@ use crate::{
         segment::Segment,
         time::{Span, WallTime},
     },
-    runtime::{clock::Clock, counters::Counters, stop::Stop},
+    runtime::{board::Board, clock::Clock, counters::Counters, stop::Stop},
     store::{Damage, Store, StoreError},
 };
 
@@ -69,6 +70,8 @@ pub struct Scrub {
     pub clock: Clock,
     /// Where damages are counted.
     pub counters: Arc<Counters>,
+    /// Where they are announced.
+    pub board: Arc<Board>,
     /// How fast.
     pub pace: Pace,
 }
@@ -117,20 +120,24 @@ impl Scrub {
             if segment.open {
                 return Ok(false);
             }
-            self.one(&segment, now).await?;
+            if !self.one(&segment, now).await? {
+                return Ok(false);
+            }
             self.store.set_scrub_place(SegmentId(segment.id.0 + 1), began).await?;
         }
         Ok(true)
     }
 
-    async fn one(&self, segment: &Segment, now: WallTime) -> Result<(), StoreError> {
+    /// Looks at one segment; `false` when the store's disk is not there, which is no damage.
+    async fn one(&self, segment: &Segment, now: WallTime) -> Result<bool, StoreError> {
         let flaws = match self.read(segment).await {
             Ok(read) => flaws(segment, read),
+            Err(_) if site_of(&self.root).is_err() => return Ok(false),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 tokio::time::sleep(GONE_WAIT.min(self.pace.first_wait)).await;
                 let still = self.store.segments_from(segment.id, 1).await?;
                 if still.first().is_none_or(|row| row.id != segment.id || row.path != segment.path) {
-                    return Ok(());
+                    return Ok(true);
                 }
                 whole(segment, Wrong::Index)
             }
@@ -143,18 +150,20 @@ impl Scrub {
             what: format!("{} / {}", flaw.wrong.vi(), flaw.wrong.en()),
         };
         let damages: Vec<_> = flaws.iter().map(damage).collect();
-        if damages.is_empty() {
-            return Ok(());
-        }
+        let Some(first) = damages.first() else { return Ok(true) };
         let new = self.store.add_damages(&damages, now).await?;
         self.counters.damages_found.add(new);
+        if let Some((code, camera)) = camera_of(&segment.path).filter(|_| new > 0) {
+            let place = format!("camera {code}, {}", verify::second(first.span.start_us));
+            alarms::damaged(&self.board, camera, new, &place, self.clock.media());
+        }
         for damage in &damages {
             tracing::error!(
                 stream = %damage.stream, path = damage.path, start_us = damage.span.start_us, what = damage.what,
                 "a recording is not what was written; check the disk"
             );
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn read(&self, segment: &Segment) -> io::Result<Reading> {

@@ -11,15 +11,15 @@ use tokio::{
 };
 
 use super::{
-    RecordedStream,
+    RecordedStream, alarms,
     disk::Job,
     live::Live,
     lost::Lost,
     segmenter::{Fragment, Segmenter},
 };
 use crate::{
-    domain::{packet::Packet, segment::GapCause},
-    runtime::{clock::Clock, counters::Counters, tasks::ShortTasks, throttle::Throttle},
+    domain::{alarm::AlarmKind, packet::Packet, segment::GapCause},
+    runtime::{board::Board, clock::Clock, counters::Counters, tasks::ShortTasks, throttle::Throttle},
 };
 
 /// Bytes of fragments that may wait for the disk, all streams together.
@@ -38,16 +38,17 @@ pub(super) struct Shared {
     pub room: Arc<Semaphore>,
     pub clock: Clock,
     pub counters: Arc<Counters>,
+    pub board: Arc<Board>,
     pub live: Live,
     pub overload: Throttle,
     pub patience: Duration,
 }
 
 impl Shared {
-    pub(super) fn new(jobs: Sender<Job>, clock: Clock, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(jobs: Sender<Job>, clock: Clock, counters: Arc<Counters>, board: Arc<Board>) -> Self {
         let room = Arc::new(Semaphore::new(QUEUE_BYTES));
         let live = Live::new(Arc::clone(&counters));
-        Self { jobs, room, clock, counters, live, overload: Throttle::default(), patience: PATIENCE }
+        Self { jobs, room, clock, counters, board, live, overload: Throttle::default(), patience: PATIENCE }
     }
 }
 
@@ -138,6 +139,7 @@ impl Recording {
         let seconds = self.shared.patience.as_secs();
         let lost = || Lost::new(self.stream.stream, GapCause::Overload, format!("the disk was behind by {seconds} s"));
         self.shed.get_or_insert_with(lost).add(fragment);
+        alarms::shedding(&self.shared.board, &self.stream, self.shared.clock.media());
         if let Some(packets) = self.shared.overload.say(packets, self.shared.clock.boot()) {
             tracing::error!(camera = %self.stream.camera, packets, "the disk cannot keep up; recording has holes");
         }
@@ -146,6 +148,7 @@ impl Recording {
     fn tell_shed(&mut self) {
         if let Some(shed) = self.shed.take() {
             self.send(Job::Gap(shed.gap()));
+            self.shared.board.clear(AlarmKind::Shedding, Some(self.stream.camera));
         }
     }
 
@@ -170,7 +173,7 @@ mod tests {
     };
 
     fn shared(jobs: Sender<Job>) -> Shared {
-        let shared = Shared::new(jobs, Clock::machine(), Arc::default());
+        let shared = Shared::new(jobs, Clock::machine(), Arc::default(), Arc::default());
         Shared { patience: Duration::from_millis(20), ..shared }
     }
 
@@ -196,12 +199,15 @@ mod tests {
         while shared.counters.packets_lost.get() == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+        let up: Vec<_> = shared.board.alarms().iter().map(|a| (a.kind, a.camera)).collect();
+        assert_eq!(up, [(AlarmKind::Shedding, Some(CameraId(7)))]);
         drop(all_room);
         for packet in &all[15..] {
             sender.send(packet.clone()).await.unwrap();
         }
         drop(sender);
         tasks.drain().await;
+        assert_eq!(shared.board.alarms(), []);
         drop(shared);
         let mut appended = Vec::new();
         let mut gaps = Vec::<Gap>::new();
@@ -209,7 +215,7 @@ mod tests {
             match job {
                 Job::Append { fragment, .. } => appended.push((fragment.start_90k / 90_000, fragment.key)),
                 Job::Gap(gap) => gaps.push(gap),
-                Job::Close(_) | Job::Stop => {}
+                Job::Close(_) | Job::Folder(_) | Job::Stop => {}
             }
         }
         // The second fragment had room again but no key frame.

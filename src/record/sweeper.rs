@@ -15,12 +15,14 @@ use std::{
 };
 
 use self::brake::Waiting;
+use super::{alarms, folder::site_of};
 use crate::{
     domain::{
+        alarm::AlarmKind,
         ids::{SegmentId, StreamId},
         time::{BootTime, Span, WallTime},
     },
-    logic::retention::{Class, Held, Keep, Marks, Rank, Settings, plan, reserve_bytes},
+    logic::retention::{Class, GAP_DAYS, Held, Keep, Marks, Rank, Settings, days_before_us, plan, reserve_bytes},
     runtime::{board::Board, clock::Clock, counters::Counters, stop::Stop, tasks::ShortTasks, throttle::Throttle},
     store::{Store, StoreError, StreamUse},
 };
@@ -39,6 +41,8 @@ const MEASURE_US: i64 = 600_000_000;
 const AFRESH_US: i64 = 86_400_000_000;
 /// Pause after a panic.
 const AFTER_PANIC: Duration = Duration::from_secs(30);
+/// Rows of gaps and damages removed in one transaction.
+const ROWS: u32 = 500;
 /// Rows of one page when looking for expired segments …
 const PAGE: u32 = 512;
 /// … and of each stream when making room.
@@ -200,11 +204,13 @@ impl Sweeper {
     async fn work(&mut self, stop: &Stop) {
         let mut passed: Option<BootTime> = None;
         loop {
-            if let Err(error) = self.make_room(stop).await {
+            // Where the store's disk is not mounted no file is found, and the system's own disk is not ours to clear.
+            let is_there = site_of(&self.parts.folder).is_ok();
+            if is_there && let Err(error) = self.make_room(stop).await {
                 self.say_failed(&error);
             }
             let now = self.parts.clock.boot();
-            if passed.is_none_or(|last| now.since(last) >= PASS_US) {
+            if is_there && passed.is_none_or(|last| now.since(last) >= PASS_US) {
                 if let Err(error) = self.pass(stop).await {
                     self.say_failed(&error);
                 }
@@ -250,6 +256,9 @@ impl Sweeper {
                     swept += self.room(std::slice::from_ref(stream), &settings, now, over, stop).await?;
                 }
             }
+            let horizon = days_before_us(now, GAP_DAYS);
+            while store.remove_gaps_before(horizon, ROWS).await? > 0 && !stop.is_asked() {}
+            while store.remove_damages_before(horizon, ROWS).await? > 0 && !stop.is_asked() {}
         }
         let boot = self.parts.clock.boot();
         let unknown = streams.iter().any(|s| s.recorded && s.day_bytes.is_none());
@@ -368,6 +377,7 @@ impl Sweeper {
         let rate = self.rate_per_s.unwrap_or(0);
         let reserve = reserve_bytes(space.total_bytes, rate);
         if space.free_bytes >= reserve {
+            self.parts.board.clear(AlarmKind::DiskFull, None);
             return Ok(Swept::default());
         }
         // A little more, so that there is peace for a minute; not much of a small disk.
@@ -379,18 +389,18 @@ impl Sweeper {
         let swept = self.room(&streams, &settings, now, need, stop).await?;
         if swept.bytes >= need {
             tracing::info!(segments = swept.segments, bytes = swept.bytes, "made room for recording");
-        } else if !stop.is_asked()
-            && let Some(times) = self.full.say(1, self.parts.clock.boot())
-        {
-            let (free, short) = (space.free_bytes, need - swept.bytes);
-            tracing::error!(
-                times,
-                free,
-                short,
-                "the disk is full and nothing more may be removed: release locks or add a disk"
-            );
+        } else if !stop.is_asked() {
+            self.say_full(space.free_bytes, need - swept.bytes);
         }
         Ok(swept)
+    }
+
+    fn say_full(&self, free: u64, short: u64) {
+        let Parts { board, folder, clock, .. } = &self.parts;
+        alarms::full(board, folder, clock.media());
+        if let Some(times) = self.full.say(1, clock.boot()) {
+            tracing::error!(times, free, short, "the disk is full and nothing more may be removed");
+        }
     }
 
     fn measure_rate(&mut self) {

@@ -16,7 +16,7 @@ pub use super::reading::{Flaw, Wrong};
 use super::{
     chain::{self, Hash, Link, QUARANTINE, Stem},
     fmp4,
-    folder::{LOCK, site_of},
+    folder::{LOCK, camera_of, site_of},
     reading::{self, Reading},
 };
 use crate::domain::{refusal::Refusal, time::Span};
@@ -41,10 +41,15 @@ impl Problem {
     /// The second it is about, local time of the site, such as `2026-11-29 14:03:22`.
     #[must_use]
     pub fn second(&self) -> String {
-        let zone = jiff::tz::TimeZone::get("Asia/Ho_Chi_Minh").unwrap_or(jiff::tz::TimeZone::UTC);
-        jiff::Timestamp::from_microsecond(self.flaw.span.start_us)
-            .map_or_else(|_| "?".to_owned(), |t| t.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S").to_string())
+        second(self.flaw.span.start_us)
     }
+}
+
+/// A time as a person reads it, local time of the site, such as `2026-11-29 14:03:22`.
+pub(super) fn second(time_us: i64) -> String {
+    let zone = jiff::tz::TimeZone::get("Asia/Ho_Chi_Minh").unwrap_or(jiff::tz::TimeZone::UTC);
+    jiff::Timestamp::from_microsecond(time_us)
+        .map_or_else(|_| "?".to_owned(), |t| t.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
 /// What was looked at.
@@ -198,8 +203,8 @@ fn plain(path: &str) -> &str {
 /// A file whose name says another camera, stream or time than itself.
 pub(super) fn misnamed(path: &str, stem: Stem, kind: &str, read: &Reading) -> Option<Flaw> {
     let info = read.info.as_ref()?;
-    let camera = path.split('/').nth(1).and_then(|n| n.rsplit_once('-')).and_then(|(_, id)| id.parse::<i64>().ok());
-    let fits = info.start_us == stem.0 && camera == Some(info.camera.0) && info.kind.name() == kind;
+    let camera = camera_of(path).map(|(_, camera)| camera);
+    let fits = info.start_us == stem.0 && camera == Some(info.camera) && info.kind.name() == kind;
     let end_us = read.end_us.unwrap_or(stem.0).max(stem.0);
     (!fits).then_some(Flaw { span: Span { start_us: stem.0, end_us }, wrong: Wrong::Name })
 }

@@ -10,8 +10,10 @@ use bytes::Bytes;
 use tokio::sync::{broadcast, watch};
 
 use crate::domain::{
+    alarm::{Alarm, AlarmKind},
     camera::{StreamKind, StreamStatus},
     ids::{CameraId, EventId},
+    segment::GapCause,
     time::MediaTime,
 };
 
@@ -35,6 +37,8 @@ pub enum Change {
     Picture(CameraId),
     /// An event was opened, updated or closed.
     Event(EventId),
+    /// An alarm was raised, changed or went.
+    Alarms,
 }
 
 /// What is known about analysis right now.
@@ -62,6 +66,8 @@ struct Inner {
     status: BTreeMap<(CameraId, StreamKind), StreamStatus>,
     clock_offset_us: BTreeMap<(CameraId, StreamKind), i64>,
     pictures: HashMap<CameraId, Picture>,
+    /// By number.
+    alarms: Vec<Alarm>,
 }
 
 /// Changes a slow page may lag behind before it is told to read everything again.
@@ -127,11 +133,123 @@ impl Board {
     pub fn picture(&self, camera: CameraId) -> Option<Picture> {
         self.lock().pictures.get(&camera).cloned()
     }
+    /// Puts up an alarm, in Vietnamese and English. One of that kind and camera that is up already stays, with the new
+    /// sentences; if it waits for a person it has happened `times` more.
+    pub fn raise(&self, kind: AlarmKind, camera: Option<CameraId>, times: u64, text: (String, String), now: MediaTime) {
+        let mut inner = self.lock();
+        let (text_vi, text_en) = text;
+        let before = inner.alarms.clone();
+        match inner.alarms.iter_mut().find(|a| (a.kind, a.camera) == (kind, camera)) {
+            Some(up) => {
+                (up.text_vi, up.text_en) = (text_vi, text_en);
+                up.times += if kind.is_until_seen() { times } else { 0 };
+            }
+            None => {
+                let id = inner.alarms.last().map_or(now.us(), |last| now.us().max(last.id + 1));
+                inner.alarms.push(Alarm { id, kind, camera, since_us: now.us(), times, text_vi, text_en });
+            }
+        }
+        let changed = inner.alarms != before;
+        drop(inner);
+        if changed {
+            self.announce(Change::Alarms);
+        }
+    }
+    /// Takes down the alarm of that kind and camera, if it is up: its cause is gone.
+    pub fn clear(&self, kind: AlarmKind, camera: Option<CameraId>) {
+        self.take_down(|a| (a.kind, a.camera) == (kind, camera));
+    }
+    /// Takes down an alarm by its number: a person has seen it.
+    pub fn seen(&self, id: i64) {
+        self.take_down(|a| a.id == id);
+    }
+    fn take_down(&self, which: impl Fn(&Alarm) -> bool) {
+        let mut inner = self.lock();
+        let before = inner.alarms.len();
+        inner.alarms.retain(|a| !which(a));
+        let changed = inner.alarms.len() != before;
+        drop(inner);
+        if changed {
+            self.announce(Change::Alarms);
+        }
+    }
+    /// The alarms that are up, by number.
+    #[must_use]
+    pub fn alarms(&self) -> Vec<Alarm> {
+        self.lock().alarms.clone()
+    }
+    /// Puts up again what an earlier run left for a person; to be called before anything is raised.
+    pub fn put_back(&self, mut alarms: Vec<Alarm>) {
+        alarms.retain(|a| a.kind.is_until_seen());
+        alarms.sort_unstable_by_key(|a| a.id);
+        self.lock().alarms = alarms;
+    }
+    /// Why pictures that come from a camera are not recorded, if an alarm says so.
+    #[must_use]
+    pub fn hinders(&self, camera: CameraId) -> Option<(GapCause, String)> {
+        let cause = |a: &Alarm| match a.kind {
+            AlarmKind::DiskMissing | AlarmKind::DiskRefused => Some(GapCause::Disk),
+            AlarmKind::Shedding if a.camera == Some(camera) => Some(GapCause::Overload),
+            _ => None,
+        };
+        self.lock().alarms.iter().find_map(|a| Some((cause(a)?, a.text_en.clone())))
+    }
     /// Takes a camera off the board.
     pub fn forget(&self, camera: CameraId) {
         let mut inner = self.lock();
         inner.status.retain(|(c, _), _| *c != camera);
         inner.clock_offset_us.retain(|(c, _), _| *c != camera);
         inner.pictures.remove(&camera);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: MediaTime = MediaTime(1_000);
+
+    fn text() -> (String, String) {
+        ("hỏng".into(), "broken".into())
+    }
+
+    #[test]
+    fn an_alarm_about_damage_is_counted_and_stays_until_it_is_seen() {
+        let (board, camera) = (Board::default(), Some(CameraId(3)));
+        let mut told = board.listen();
+        board.raise(AlarmKind::Damaged, camera, 2, text(), NOW);
+        board.raise(AlarmKind::Damaged, camera, 1, text(), MediaTime(9_000));
+        board.raise(AlarmKind::Damaged, Some(CameraId(4)), 1, text(), NOW);
+        let up = board.alarms();
+        assert_eq!(up.iter().map(|a| (a.since_us, a.times)).collect::<Vec<_>>(), [(1_000, 3), (1_000, 1)]);
+        assert_ne!(up[0].id, up[1].id);
+        board.seen(up[0].id);
+        assert_eq!(board.alarms(), up[1..]);
+        for _ in 0..4 {
+            assert_eq!(told.try_recv(), Ok(Change::Alarms));
+        }
+        assert!(told.try_recv().is_err());
+    }
+
+    #[test]
+    fn an_alarm_that_says_the_same_again_is_not_announced_and_goes_with_its_cause() {
+        let board = Board::default();
+        board.raise(AlarmKind::Shedding, Some(CameraId(3)), 1, text(), NOW);
+        let mut told = board.listen();
+        board.raise(AlarmKind::Shedding, Some(CameraId(3)), 1, text(), MediaTime(9_000));
+        assert!(told.try_recv().is_err());
+        assert_eq!(board.hinders(CameraId(3)).map(|(cause, _)| cause), Some(GapCause::Overload));
+        assert_eq!(board.hinders(CameraId(4)), None);
+        board.clear(AlarmKind::Shedding, Some(CameraId(3)));
+        assert_eq!((board.alarms(), told.try_recv()), (Vec::new(), Ok(Change::Alarms)));
+    }
+
+    #[test]
+    fn after_a_restart_only_what_a_person_has_to_see_is_up_again() {
+        let (before, board) = (Board::default(), Board::default());
+        before.raise(AlarmKind::DiskFull, None, 1, text(), NOW);
+        before.raise(AlarmKind::DiskFlushFailed, Some(CameraId(1)), 1, text(), NOW);
+        board.put_back(before.alarms());
+        assert_eq!(board.alarms(), before.alarms()[1..]);
     }
 }

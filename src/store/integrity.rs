@@ -3,10 +3,8 @@
 use super::{
     At, Result, Store, StoreError,
     db::Tx,
-    packed,
-    segments::{SEGMENTS, SegmentRow, add_to_total, add_to_usage},
+    segments::{SEGMENTS, SegmentRow, insert, is_known},
     sql::Sql,
-    stored,
 };
 use crate::domain::{
     camera::StreamKind,
@@ -81,7 +79,7 @@ impl Store {
         Ok(unknown)
     }
 
-    /// The next closed segments by id, for a walk over all of them.
+    /// The next segments by id, for a walk over all of them.
     ///
     /// # Errors
     /// When the database fails, or a stored table cannot be read.
@@ -128,33 +126,11 @@ impl Store {
         let (of, segment) = (of.clone(), segment.clone());
         self.write(move |tx| {
             Box::pin(async move {
-                let known = Sql::new("select id from segment where path = $1").bind(segment.path.as_str());
-                if tx.row::<(i64,)>(known).await?.is_some() {
+                if is_known(tx, &segment.path).await? {
                     return Ok(false);
                 }
                 check_stream(tx, &of, now).await?;
-                let text = "insert into segment (stream, path, start_us, end_us, open, init_bytes, size_bytes, codec, \
-                            rfc6381, width, height, params_sha256, fragments) \
-                            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
-                let insert = Sql::new(text)
-                    .bind(segment.stream.0)
-                    .bind(segment.path.as_str())
-                    .bind(segment.start_us)
-                    .bind(segment.end_us)
-                    .bind(segment.open)
-                    .bind(segment.init_bytes)
-                    .bind(stored(segment.size_bytes))
-                    .bind(segment.codec.name())
-                    .bind(segment.rfc6381.as_str())
-                    .bind(segment.width)
-                    .bind(segment.height)
-                    .bind(segment.params_sha256.as_str())
-                    .bind(packed::pack(&segment.fragments));
-                tx.execute(insert).await?;
-                add_to_total(tx, 1, stored(segment.size_bytes)).await?;
-                if !segment.open {
-                    add_to_usage(tx, segment.stream.0, 1, stored(segment.size_bytes)).await?;
-                }
+                insert(tx, &segment).await?;
                 Ok(true)
             })
         })

@@ -1,6 +1,11 @@
 //! What the gap ledger reads and writes: streams to account for, what was recorded, its gaps and how far it has come.
 
-use super::{At, Gap, Result, Store, db::Tx, sql::Sql};
+use super::{
+    At, Result, Store,
+    db::Tx,
+    segments::{ROWS_MAX, check_bound},
+    sql::Sql,
+};
 use crate::domain::{
     camera::StreamKind,
     ids::{CameraId, GapId, StreamId},
@@ -23,6 +28,19 @@ pub struct LedgerStream {
     pub retired_us: Option<i64>,
     /// Everything before is accounted for; `None` before the ledger has looked at it.
     pub until_us: Option<i64>,
+}
+
+/// A span without recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// Whose.
+    pub stream: StreamId,
+    /// When.
+    pub span: Span,
+    /// Why.
+    pub cause: GapCause,
+    /// What says so, for a person.
+    pub evidence: String,
 }
 
 /// A gap with its number and who declared it beforehand.
@@ -93,11 +111,6 @@ struct GapRow {
     planned_by: Option<String>,
 }
 
-/// The most recordings or gaps one call looks at.
-const ROWS_MAX: i64 = 20_000;
-/// No segment is longer, so that an index over starts finds all that reach into a span.
-const SEGMENT_US_MAX: i64 = 3_600_000_000;
-
 impl Store {
     /// Every stream that is in use (a camera retires, and on a thin line its main stream is left out, without the stream's
     /// own row saying so), or went out of use before the ledger had come to its end; of one camera, all.
@@ -134,28 +147,6 @@ impl Store {
         rows.into_iter().map(stream).collect()
     }
 
-    /// When a stream was recorded within a span, by start; segments without their tables, which makes it cheap.
-    ///
-    /// # Errors
-    /// `Refused` when they are more than 20 000.
-    pub async fn recorded_in(&self, stream: StreamId, within: Span) -> Result<Vec<Span>> {
-        let text = "select id, start_us, end_us from segment where stream = $1 and start_us < $2 and start_us > $3 \
-                    and end_us > $4 order by start_us, id limit $5";
-        let sql = Sql::new(text)
-            .bind(stream.0)
-            .bind(within.end_us)
-            .bind(within.start_us.saturating_sub(SEGMENT_US_MAX))
-            .bind(within.start_us)
-            .bind(ROWS_MAX + 1);
-        let rows: Vec<(i64, i64, i64)> = self.db.rows(sql).await?;
-        super::segments::check_bound(rows.len())?;
-        let span = |(id, start_us, end_us)| {
-            let at = At { table: "segment", row: id };
-            Span::new(start_us, end_us).ok_or_else(|| at.corrupt("ends before it starts"))
-        };
-        rows.into_iter().map(span).collect()
-    }
-
     /// The latest end of what was recorded of any stream, or of one that started before a time; `None` when nothing was.
     ///
     /// # Errors
@@ -184,7 +175,7 @@ impl Store {
                     where stream = $1 and start_us < $2 and end_us > $3 order by start_us, id limit $4";
         let sql = Sql::new(text).bind(stream.0).bind(within.end_us).bind(within.start_us).bind(ROWS_MAX + 1);
         let rows: Vec<GapRow> = self.db.rows(sql).await?;
-        super::segments::check_bound(rows.len())?;
+        check_bound(rows.len())?;
         let gap = |row: GapRow| {
             let at = At { table: "gap", row: row.id };
             let span = Span::new(row.start_us, row.end_us).ok_or_else(|| at.corrupt("ends before it starts"))?;
@@ -193,6 +184,26 @@ impl Store {
             Ok(LedgerGap { id: Some(GapId(row.id)), gap, planned_by: row.planned_by })
         };
         rows.into_iter().map(gap).collect()
+    }
+
+    /// The same without their numbers.
+    ///
+    /// # Errors
+    /// As [`Store::ledger_gaps`].
+    pub async fn gaps_in(&self, stream: StreamId, within: Span) -> Result<Vec<Gap>> {
+        Ok(self.ledger_gaps(stream, within).await?.into_iter().map(|row| row.gap).collect())
+    }
+
+    /// Enters a span without recording; one of no length is left out.
+    ///
+    /// # Errors
+    /// When the database fails, also for a stream that is not there.
+    pub async fn add_gap(&self, gap: &Gap) -> Result<()> {
+        if gap.span.len_us() == 0 {
+            return Ok(());
+        }
+        let row = LedgerGap { id: None, gap: gap.clone(), planned_by: None };
+        self.write(|tx| Box::pin(async move { put(tx, row).await.map(drop) })).await
     }
 
     /// Enters a step in one transaction; gives the numbers of the gaps put, in their order.

@@ -193,14 +193,6 @@ impl Store {
         self.write(|tx| Box::pin(async move { tx.execute(release).await })).await
     }
 
-    /// All spans of a stream that are locked, by start; they may overlap.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn locked_spans(&self, stream: StreamId) -> Result<Vec<Span>> {
-        self.locks_in(stream, Span { start_us: i64::MIN, end_us: i64::MAX }).await
-    }
-
     /// Locked spans of a stream that share time with `span`, by start; they may overlap and reach out of it.
     ///
     /// # Errors

@@ -11,10 +11,12 @@
 
 use crate::{domain::refusal::Refusal, runtime::tasks::ShortTasks};
 
+mod alarms;
 mod cameras;
 mod changes;
 mod db;
 mod events;
+mod expiry;
 mod integrity;
 mod ledger;
 mod locks;
@@ -30,11 +32,12 @@ mod time;
 mod tracks;
 
 pub use changes::ChangeRow;
+pub use expiry::OldEvent;
 pub use integrity::{Damage, FileStream};
-pub use ledger::{LastLife, LedgerGap, LedgerStep, LedgerStream};
+pub use ledger::{Gap, LastLife, LedgerGap, LedgerStep, LedgerStream};
 pub use locks::{Lock, Planned, REASON_CHARS_MAX};
 pub use retention::{HeldRow, RetentionState, StopCause, Stopped, StreamUse};
-pub use segments::{Gap, SegmentProgress};
+pub use segments::SegmentProgress;
 pub use shapes::{Shape, ShapeKind};
 pub use tracks::TrackRow;
 

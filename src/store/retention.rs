@@ -104,6 +104,8 @@ pub struct Stopped {
     pub segments: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// How many events, with their pictures.
+    pub events: u64,
     /// When a person let it go on.
     pub confirmed_us: Option<i64>,
 }
@@ -191,7 +193,7 @@ impl Store {
                 }
                 // What waited for a word was reckoned with the settings before.
                 let text = "update retention_state set stopped_us = null, cause = null, segments = null, bytes = null, \
-                            confirmed_us = null";
+                            events = null, confirmed_us = null";
                 tx.execute(Sql::new(text)).await?;
                 Ok(Changed { object: 0, before: Some(json!(before)), after: Some(json!(settings)), out: () })
             })
@@ -379,11 +381,13 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn retention_state(&self) -> Result<Option<RetentionState>> {
-        type Row = (i64, String, Option<i64>, Option<String>, Option<i64>, Option<i64>, Option<i64>);
-        let text = "select agreed_us, agreed_keep, stopped_us, cause, segments, bytes, confirmed_us \
+        type Row = (i64, String, Option<i64>, Option<String>, Option<i64>, Option<i64>, Option<i64>, Option<i64>);
+        let text = "select agreed_us, agreed_keep, stopped_us, cause, segments, bytes, events, confirmed_us \
                     from retention_state";
         let row: Option<Row> = self.db.row(Sql::new(text)).await?;
-        let Some((agreed_us, keep, stopped_us, cause, segments, bytes, confirmed_us)) = row else { return Ok(None) };
+        let Some((agreed_us, keep, stopped_us, cause, segments, bytes, events, confirmed_us)) = row else {
+            return Ok(None);
+        };
         let at = At { table: "retention_state", row: 1 };
         let stopped = match (stopped_us, cause) {
             (Some(stopped_us), Some(cause)) => Some(Stopped {
@@ -391,6 +395,7 @@ impl Store {
                 cause: at.word("cause", &cause, StopCause::from_name)?,
                 segments: at.narrow("segments", segments.unwrap_or(0))?,
                 bytes: at.narrow("bytes", bytes.unwrap_or(0))?,
+                events: at.narrow("events", events.unwrap_or(0))?,
                 confirmed_us,
             }),
             _ => None,
@@ -405,10 +410,10 @@ impl Store {
     /// When the database fails.
     pub async fn set_retention_state(&self, state: &RetentionState) -> Result<()> {
         let text = "insert into retention_state (id, agreed_us, agreed_keep, stopped_us, cause, segments, bytes, \
-                    confirmed_us) values (1, $1, $2, $3, $4, $5, $6, $7) on conflict (id) do update set \
+                    events, confirmed_us) values (1, $1, $2, $3, $4, $5, $6, $7, $8) on conflict (id) do update set \
                     agreed_us = excluded.agreed_us, agreed_keep = excluded.agreed_keep, \
                     stopped_us = excluded.stopped_us, cause = excluded.cause, segments = excluded.segments, \
-                    bytes = excluded.bytes, confirmed_us = excluded.confirmed_us";
+                    bytes = excluded.bytes, events = excluded.events, confirmed_us = excluded.confirmed_us";
         let stopped = state.stopped;
         let put = Sql::new(text)
             .bind(state.agreed.us())
@@ -417,6 +422,7 @@ impl Store {
             .bind(stopped.map(|s| s.cause.name().to_owned()))
             .bind(stopped.map(|s| stored(s.segments)))
             .bind(stopped.map(|s| stored(s.bytes)))
+            .bind(stopped.map(|s| stored(s.events)))
             .bind(stopped.and_then(|s| s.confirmed_us));
         self.write(|tx| Box::pin(async move { tx.execute(put).await.map(drop) })).await
     }

@@ -1,11 +1,11 @@
-//! The recording's index: media files, their fragments, and the gaps between them.
+//! The recording's index: media files and their fragments.
 
 use super::{At, Result, Store, StoreError, db::Tx, packed, sql::Sql, stored};
 use crate::domain::{
     ids::{SegmentId, StreamId},
     packet::Codec,
     refusal::Refusal,
-    segment::{FragmentEntry, GapCause, Segment},
+    segment::{FragmentEntry, Segment},
     time::Span,
 };
 
@@ -27,19 +27,6 @@ pub struct SegmentProgress {
     pub added: Vec<FragmentEntry>,
     /// Whether the file is finished.
     pub closed: bool,
-}
-
-/// A span without recording.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gap {
-    /// Whose.
-    pub stream: StreamId,
-    /// When.
-    pub span: Span,
-    /// Why.
-    pub cause: GapCause,
-    /// What says so, for a person.
-    pub evidence: String,
 }
 
 #[derive(sqlx::FromRow)]
@@ -91,41 +78,17 @@ impl Store {
     /// # Errors
     /// `Refused` when another segment has that path; a database error for a stream that is not there.
     pub async fn open_segment(&self, segment: &Segment) -> Result<SegmentId> {
-        let taken = Sql::new("select id from segment where path = $1").bind(segment.path.as_str());
-        let text = "insert into segment (stream, path, start_us, end_us, open, init_bytes, size_bytes, codec, rfc6381, \
-                    width, height, params_sha256, fragments) \
-                    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) returning id";
-        let insert = Sql::new(text)
-            .bind(segment.stream.0)
-            .bind(segment.path.as_str())
-            .bind(segment.start_us)
-            .bind(segment.end_us)
-            .bind(segment.open)
-            .bind(segment.init_bytes)
-            .bind(stored(segment.size_bytes))
-            .bind(segment.codec.name())
-            .bind(segment.rfc6381.as_str())
-            .bind(segment.width)
-            .bind(segment.height)
-            .bind(segment.params_sha256.as_str())
-            .bind(packed::pack(&segment.fragments));
-        let (path, bytes) = (segment.path.clone(), stored(segment.size_bytes));
-        let (stream, closed) = (segment.stream, !segment.open);
-        self.write(move |tx| {
+        let segment = segment.clone();
+        self.write(|tx| {
             Box::pin(async move {
-                if tx.row::<(i64,)>(taken).await?.is_some() {
+                if is_known(tx, &segment.path).await? {
                     return Err(StoreError::Refused(Refusal::new(
-                        path,
+                        segment.path,
                         "đã có một đoạn ghi hình với đường dẫn này; hãy đặt tên khác",
                         "there is a segment with this path already; give it another name",
                     )));
                 }
-                let id = tx.number(insert).await?;
-                add_to_total(tx, 1, bytes).await?;
-                if closed {
-                    add_to_usage(tx, stream.0, 1, bytes).await?;
-                }
-                Ok(SegmentId(id))
+                insert(tx, &segment).await
             })
         })
         .await
@@ -185,52 +148,6 @@ impl Store {
         let at = At { table: "segment_total", row: 1 };
         Ok((at.narrow("segments", segments)?, at.narrow("bytes", bytes)?))
     }
-
-    /// The paths of all segments of a stream, by start; one short text for each minute recorded.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn known_segment_paths(&self, stream: StreamId) -> Result<Vec<String>> {
-        let text = "select path from segment where stream = $1 order by start_us, id";
-        let rows: Vec<(String,)> = self.db.rows(Sql::new(text).bind(stream.0)).await?;
-        Ok(rows.into_iter().map(|(path,)| path).collect())
-    }
-
-    /// Enters a span without recording; one of no length is left out.
-    ///
-    /// # Errors
-    /// When the database fails, also for a stream that is not there.
-    pub async fn add_gap(&self, gap: &Gap) -> Result<()> {
-        if gap.span.len_us() == 0 {
-            return Ok(());
-        }
-        let text = "insert into gap (stream, start_us, end_us, cause, evidence) values ($1, $2, $3, $4, $5)";
-        let insert = Sql::new(text)
-            .bind(gap.stream.0)
-            .bind(gap.span.start_us)
-            .bind(gap.span.end_us)
-            .bind(gap.cause.name())
-            .bind(gap.evidence.as_str());
-        self.write(|tx| Box::pin(async move { tx.execute(insert).await.map(drop) })).await
-    }
-
-    /// Gaps that share time with the span, by start.
-    ///
-    /// # Errors
-    /// `Refused` when they are more than 20 000.
-    pub async fn gaps_in(&self, stream: StreamId, span: Span) -> Result<Vec<Gap>> {
-        let text = "select id, start_us, end_us, cause, evidence from gap \
-                    where stream = $1 and start_us < $2 and end_us > $3 order by start_us, id limit $4";
-        let sql = Sql::new(text).bind(stream.0).bind(span.end_us).bind(span.start_us).bind(ROWS_MAX + 1);
-        let rows: Vec<(i64, i64, i64, String, String)> = self.db.rows(sql).await?;
-        check_bound(rows.len())?;
-        let gap = |(id, start_us, end_us, cause, evidence): (i64, i64, i64, String, String)| {
-            let at = At { table: "gap", row: id };
-            let span = Span::new(start_us, end_us).ok_or_else(|| at.corrupt("ends before it starts"))?;
-            Ok(Gap { stream, span, cause: at.word("cause", &cause, GapCause::from_name)?, evidence })
-        };
-        rows.into_iter().map(gap).collect()
-    }
 }
 
 fn within(stream: StreamId, span: Span) -> Sql {
@@ -253,6 +170,40 @@ pub(super) fn check_bound(rows: usize) -> Result<()> {
         format!("khoảng thời gian quá dài (hơn {ROWS_MAX} đoạn); hãy chọn khoảng ngắn hơn"),
         format!("the span is too long (more than {ROWS_MAX} pieces); ask for a shorter one"),
     )))
+}
+
+/// Whether a segment has that path.
+pub(super) async fn is_known(tx: &mut Tx, path: &str) -> Result<bool> {
+    let known: Option<(i64,)> = tx.row(Sql::new("select id from segment where path = $1").bind(path)).await?;
+    Ok(known.is_some())
+}
+
+/// Enters a segment and counts it.
+pub(super) async fn insert(tx: &mut Tx, segment: &Segment) -> Result<SegmentId> {
+    let text = "insert into segment (stream, path, start_us, end_us, open, init_bytes, size_bytes, codec, rfc6381, \
+                width, height, params_sha256, fragments) \
+                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) returning id";
+    let (stream, bytes) = (segment.stream.0, stored(segment.size_bytes));
+    let insert = Sql::new(text)
+        .bind(stream)
+        .bind(segment.path.as_str())
+        .bind(segment.start_us)
+        .bind(segment.end_us)
+        .bind(segment.open)
+        .bind(segment.init_bytes)
+        .bind(bytes)
+        .bind(segment.codec.name())
+        .bind(segment.rfc6381.as_str())
+        .bind(segment.width)
+        .bind(segment.height)
+        .bind(segment.params_sha256.as_str())
+        .bind(packed::pack(&segment.fragments));
+    let id = tx.number(insert).await?;
+    add_to_total(tx, 1, bytes).await?;
+    if !segment.open {
+        add_to_usage(tx, stream, 1, bytes).await?;
+    }
+    Ok(SegmentId(id))
 }
 
 /// Enters one segment's progress; how many bytes it grew.

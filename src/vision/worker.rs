@@ -3,7 +3,7 @@
 //! In: frames of cameras in time order. Out: a [`FrameSeen`] each. No thread, no queue, no clock: those are the
 //! child's. While something moves or a confirmed track lives, the detector looks at the whole frame once; else it rests.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::{
     detect::{Detector, Outcome},
@@ -26,6 +26,8 @@ use crate::{
 const RING: usize = 6;
 /// … and for how long at most, microseconds.
 const RING_US: i64 = 3_000_000;
+/// Live tracks whose best frame is kept beside them, a camera: a rule may take longer than [`RING_US`] to make up its mind.
+const PINNED: usize = 6;
 /// A frame this much earlier than the one before it is a new beginning; less is a frame out of order.
 const BACK_MAX_US: i64 = 10_000_000;
 
@@ -62,6 +64,8 @@ pub struct Eye {
     /// Confirmed and not over.
     alive: BTreeSet<TrackId>,
     ring: VecDeque<Frame>,
+    /// The frame with the best sighting of each live track, and its score.
+    best: BTreeMap<TrackId, (f32, Frame)>,
 }
 
 impl Eye {
@@ -69,12 +73,14 @@ impl Eye {
     #[must_use]
     pub fn recent(&self, time: MediaTime) -> Option<&Frame> {
         let off = |f: &&Frame| f.time.since(time).abs();
-        self.ring.iter().min_by_key(off).filter(|f| off(f) <= 1_000_000)
+        let kept = self.ring.iter().chain(self.best.values().map(|(_, frame)| frame));
+        kept.min_by_key(off).filter(|f| off(f) <= 1_000_000)
     }
     /// Ends every track: the site's ids of those that were alive.
     pub fn finish(&mut self) -> Vec<TrackId> {
         let ended = self.tracker.take().map(|mut t| t.finish()).unwrap_or_default();
         self.alive.clear();
+        self.best.clear();
         let ids = std::mem::take(&mut self.ids);
         ended.iter().filter_map(|id| ids.get(id).copied()).collect()
     }
@@ -85,6 +91,17 @@ impl Eye {
                 self.ring.pop_front();
             }
             self.ring.push_back(frame.clone());
+        }
+    }
+    fn pin(&mut self, frame: &Frame, tracks: &[TrackPoint], ended: &[TrackId]) {
+        for id in ended {
+            self.best.remove(id);
+        }
+        for p in tracks {
+            let room = self.best.len() < PINNED;
+            if self.best.get(&p.track).map_or(room, |(score, _)| p.score > *score) {
+                self.best.insert(p.track, (p.score, frame.clone()));
+            }
         }
     }
     fn site_ids(&mut self, step: TrackStep, ids: &mut TrackIds) -> (Vec<TrackPoint>, Vec<TrackId>) {
@@ -149,6 +166,7 @@ impl Engine {
         let step = tracker.step(frame.time, found.as_deref());
         let (tracks, over) = eye.site_ids(step, &mut self.ids);
         ended.extend(over);
+        eye.pin(frame, &tracks, &ended);
         eye.keep(frame, !motion.is_empty() || !tracks.is_empty());
         Some(FrameSeen { camera: frame.camera, time: frame.time, motion, tracks, ended })
     }
@@ -220,6 +238,25 @@ mod tests {
         engine.look(&mut eye, &frame(4_000_000, None)).unwrap();
         assert!(eye.recent(MediaTime(200_000)).is_none(), "kept for ever");
         assert_eq!((engine.totals.frames_analysed, engine.totals.inferences), (3, 0));
+    }
+
+    #[test]
+    fn the_best_frame_of_a_live_track_outlives_the_others() {
+        let mut eye = Eye::default();
+        let rect = crate::domain::geometry::NormBox::new(0.1, 0.1, 0.2, 0.2).unwrap();
+        let point =
+            |track, score| TrackPoint { track: TrackId(track), class: Class::Person, score, rect, confirmed: true };
+        for (second, score) in [(0, 0.5), (1, 0.9), (2, 0.6), (9, 0.9)] {
+            let frame = frame(second * 1_000_000, None);
+            eye.pin(&frame, &[point(1, score)], &[]);
+            eye.keep(&frame, true);
+        }
+        assert_eq!(eye.recent(MediaTime(1_100_000)).unwrap().time, MediaTime(1_000_000));
+        // No more than a few at once, and none of a track that is over.
+        let last = frame(9_000_000, None);
+        eye.pin(&last, &(2..40).map(|n| point(n, 0.5)).collect::<Vec<_>>(), &[TrackId(1)]);
+        assert_eq!(eye.best.len(), PINNED);
+        assert!(eye.recent(MediaTime(1_100_000)).is_none());
     }
 
     #[test]

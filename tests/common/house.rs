@@ -99,6 +99,14 @@ impl Cameras {
     }
 }
 
+impl Cameras {
+    /// The one port they all are at.
+    pub fn port(&self) -> u16 {
+        let address = self.urls[0].0.trim_start_matches("rtsp://").split('/').next().expect("an address");
+        address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).expect("a port")
+    }
+}
+
 /// A serving program.
 pub struct House {
     pub program: Program,

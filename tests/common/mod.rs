@@ -4,8 +4,15 @@
 pub mod house;
 pub mod mp4;
 pub mod onnx;
+pub mod quiet;
 pub mod recorded;
 pub mod sessions;
+
+/// Whether the long form of a proof is asked for.
+#[must_use]
+pub fn is_drill() -> bool {
+    std::env::var("VONGLAU_DRILL").is_ok_and(|v| v == "1")
+}
 
 /// Input that nobody on this project made; only assertions about it may be skipped.
 #[must_use]

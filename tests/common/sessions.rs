@@ -30,12 +30,18 @@ pub struct Session {
     pub recorded: usize,
     /// When the first was sent, UTC microseconds.
     pub first_us: i64,
+    /// When each of those sent from the first key frame on was, UTC microseconds.
+    pub sent_us: Vec<i64>,
 }
 
 impl Session {
     /// Units sent and not recorded, all at the session's end.
     pub fn lost(&self) -> usize {
         self.sent - self.recorded
+    }
+    /// Units sent up to a time and not recorded.
+    pub fn lost_at(&self, time_us: i64) -> usize {
+        self.sent_us.iter().filter(|us| **us <= time_us).count().saturating_sub(self.recorded)
     }
 }
 
@@ -74,7 +80,8 @@ pub fn by_session(what: &str, segments: &[(Segment, Vec<Sample>)], sent: &[&Entr
         for (i, (got, sent)) in got.iter().zip(run).enumerate() {
             assert_eq!(got.sha256, sent.sha256, "{what}, session {number}: unit {i} of {} differs", run.len());
         }
-        Session { number, sent: run.len(), recorded: got.len(), first_us: units[0].sent_us }
+        let sent_us = run.iter().map(|e| e.sent_us).collect();
+        Session { number, sent: run.len(), recorded: got.len(), first_us: units[0].sent_us, sent_us }
     };
     sessions.into_iter().map(session).collect()
 }

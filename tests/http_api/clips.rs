@@ -90,7 +90,8 @@ fn record(server: &Server, camera: i64, takes: &[Take]) {
         let mut tasks = Tasks::new();
         let (store, clock, counters) = (state.store.clone(), state.clock.clone(), Arc::clone(&state.counters));
         std::fs::create_dir_all(&state.store_dir).unwrap();
-        let recorder = Recorder::start(state.store_dir.clone(), store, clock, counters, &mut tasks).await.unwrap();
+        let recorder =
+            Recorder::start(state.store_dir.clone(), store, clock, counters, Arc::default(), &mut tasks).await.unwrap();
         for kind in [StreamKind::Main, StreamKind::Sub] {
             let Some(stream) = camera.stream(kind) else { continue };
             let to = recorder.stream(RecordedStream {

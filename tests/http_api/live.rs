@@ -8,6 +8,7 @@ use std::{
 use axum::{body::Body, routing::on};
 use vonglau::{
     domain::{
+        alarm::AlarmKind,
         ids::{CameraId, EventId},
         time::MediaTime,
     },
@@ -47,9 +48,12 @@ fn changes_are_told_in_order_and_a_page_that_lags_is_told_to_reload() {
     board.announce(Change::Event(EventId(7)));
     board.set_picture(CameraId(3), Picture { time: MediaTime(NOW_US), jpeg: bytes::Bytes::new() });
     server.rule();
+    let text = ("hỏng".to_owned(), "broken".to_owned());
+    server.state.board.raise(AlarmKind::DiskFull, None, 1, text, MediaTime(NOW_US));
     assert_eq!(next_event(&mut stream), named("event", 7));
     assert_eq!(next_event(&mut stream), named("picture", 3));
     assert_eq!(next_event(&mut stream), named("config", 0));
+    assert_eq!(next_event(&mut stream), named("alarms", 0));
     // The board keeps 256 changes for each page; nobody polls between these.
     server.runtime.block_on(async {
         let flood = async move {

@@ -123,10 +123,12 @@ fn wrong_settings_are_named_all_together_and_change_nothing() {
 #[test]
 fn a_waiting_removal_is_shown_and_goes_on_when_it_is_confirmed() {
     let server = Server::start();
-    let stopped = Stopped { stopped_us: 5, cause: StopCause::Clock, segments: 3, bytes: 9, confirmed_us: None };
+    let stopped =
+        Stopped { stopped_us: 5, cause: StopCause::Clock, segments: 3, bytes: 9, events: 2, confirmed_us: None };
     let state = RetentionState { agreed: WallTime(1), settings: Settings::default(), stopped: Some(stopped) };
     server.runtime.block_on(server.state.store.set_retention_state(&state)).unwrap();
-    let shown = json!({"stopped_us": 5, "cause": "clock", "segments": 3, "bytes": 9, "confirmed_us": null});
+    let shown =
+        json!({"stopped_us": 5, "cause": "clock", "segments": 3, "bytes": 9, "events": 2, "confirmed_us": null});
     assert_eq!(server.get("/api/v1/storage").ok(200)["waiting"], shown);
     let confirm = |us: i64| server.post("/api/v1/storage/confirm", &json!({"stopped_us": us}));
     assert_eq!(confirm(4).refused(409), ["stopped_us"]);

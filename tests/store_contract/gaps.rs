@@ -7,6 +7,8 @@ use vonglau::{
 
 use crate::engines::{NOW, actor, assert_not_found, camera, draft, now_plus, on_every_engine, refusal};
 
+const EVER: Span = span(i64::MIN, i64::MAX);
+
 const fn span(start_us: i64, end_us: i64) -> Span {
     Span { start_us, end_us }
 }
@@ -20,16 +22,16 @@ async fn a_lock_holds_for_both_streams_until_it_is_released_or_its_time_has_come
         let until = Some(now_plus(5).us());
         let due = store.add_lock(&actor(), &[one], span(30, 40), "vụ 8", until, NOW).await.unwrap();
         for stream in [main, sub] {
-            assert_eq!(store.locked_spans(stream).await.unwrap(), [span(10, 20), span(30, 40)]);
+            assert_eq!(store.locks_in(stream, EVER).await.unwrap(), [span(10, 20), span(30, 40)]);
         }
         assert_eq!(store.locks_in(main, span(19, 31)).await.unwrap().len(), 2);
         assert_eq!(store.locks_in(main, span(20, 30)).await.unwrap(), []);
         assert_eq!(store.release_locks_due(now_plus(4)).await.unwrap(), 0);
         assert_eq!(store.release_locks_due(now_plus(5)).await.unwrap(), 1);
-        assert_eq!(store.locked_spans(main).await.unwrap(), [span(10, 20)]);
+        assert_eq!(store.locks_in(main, EVER).await.unwrap(), [span(10, 20)]);
         store.remove_lock(&actor(), ids[0], now_plus(6)).await.unwrap();
-        assert_eq!(store.locked_spans(sub).await.unwrap(), []);
-        assert_eq!(store.locked_spans(other).await.unwrap(), [span(10, 20)]);
+        assert_eq!(store.locks_in(sub, EVER).await.unwrap(), []);
+        assert_eq!(store.locks_in(other, EVER).await.unwrap(), [span(10, 20)]);
         for gone in [ids[0], due[0]] {
             assert_not_found(store.remove_lock(&actor(), gone, NOW).await, "lock");
         }
@@ -57,7 +59,7 @@ async fn a_lock_that_protects_nothing_is_refused_as_a_whole() {
         assert_eq!(refusal(store.add_lock(&actor(), &[], span(0, 1), "x", None, NOW).await).place, "cameras");
         let nowhere = store.add_lock(&actor(), &[one, CameraId(999)], span(0, 1), "x", None, NOW).await;
         assert_not_found(nowhere, "camera");
-        assert_eq!(store.locked_spans(main).await.unwrap(), []);
+        assert_eq!(store.locks_in(main, EVER).await.unwrap(), []);
     })
     .await;
 }

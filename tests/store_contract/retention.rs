@@ -46,7 +46,8 @@ async fn settings_are_replaced_as_a_whole_and_end_what_waited() {
         let keep = Keep { continuous_days: Some(7), motion_days: None, events_days: Some(9), bytes: Some(1 << 40) };
         let own = |kind| Own { camera: id, kind, keep };
         let all = Settings { main: keep, sub: Keep::MONTH, cameras: vec![own(StreamKind::Main), own(StreamKind::Sub)] };
-        let stopped = Stopped { stopped_us: 5, cause: StopCause::Settings, segments: 3, bytes: 9, confirmed_us: None };
+        let stopped =
+            Stopped { stopped_us: 5, cause: StopCause::Settings, segments: 3, bytes: 9, events: 2, confirmed_us: None };
         let state = RetentionState { agreed: WallTime(4), settings: all.clone(), stopped: Some(stopped) };
         assert_eq!(store.retention_state().await.unwrap(), None);
         store.set_retention_state(&state).await.unwrap();

@@ -1,10 +1,10 @@
 //! The brake: time that passes may remove what it will; a changed setting or a clock that jumped may not remove more than
-//! a twentieth of the store within an hour before a person has agreed.
+//! a twentieth of the store within an hour, or of the events at once, before a person has agreed.
 
 use super::{BEGINNING, PAGE, Sweeper};
 use crate::{
     domain::time::{BootTime, WallTime},
-    logic::retention::{Settings, is_mass},
+    logic::retention::{Class, EVENT_DAYS, Settings, days_before_us, is_mass},
     runtime::{board::Change, stop::Stop},
     store::{RetentionState, StopCause, Stopped, StoreError, StreamUse},
 };
@@ -61,7 +61,9 @@ impl Sweeper {
         self.let_through.retain(|(when, _)| boot.since(*when) < HOUR_US);
         let lately: u64 = self.let_through.iter().map(|(_, bytes)| bytes).sum();
         let (_, store_bytes) = self.parts.store.segment_totals().await?;
-        if bytes == 0 || !is_mass(bytes.saturating_add(lately), store_bytes.saturating_add(lately)) {
+        let (events, all_events) = self.parts.store.events_before(days_before_us(now, EVENT_DAYS)).await?;
+        let is_much = bytes > 0 && is_mass(bytes.saturating_add(lately), store_bytes.saturating_add(lately));
+        if !is_much && !is_mass(events, all_events) {
             self.let_through.push_back((boot, bytes));
             self.believe(settings, boot, now, true).await?;
             return Ok(true);
@@ -69,7 +71,7 @@ impl Sweeper {
         let cause = if changed { StopCause::Settings } else { StopCause::Clock };
         let cause = stopped.map_or(cause, |s| s.cause);
         let stopped_us = stopped.map_or(now.us(), |s| s.stopped_us);
-        let stopped = Some(Stopped { stopped_us, cause, segments, bytes, confirmed_us: None });
+        let stopped = Some(Stopped { stopped_us, cause, segments, bytes, events, confirmed_us: None });
         let never = RetentionState { agreed: WallTime(0), settings: settings.clone(), stopped: None };
         let state = RetentionState { stopped, ..state.unwrap_or(never) };
         self.parts.store.set_retention_state(&state).await?;
@@ -77,6 +79,7 @@ impl Sweeper {
         tracing::error!(
             segments,
             bytes,
+            events,
             ?cause,
             "so much would be removed at once that a person has to confirm it on the storage page"
         );
@@ -128,8 +131,7 @@ impl Sweeper {
             let keep = settings.of(stream.camera, stream.kind);
             let (mut place, mut expired) = (BEGINNING, 0_u64);
             // Whatever is expired is older than the days of everything.
-            let newest = crate::logic::retention::Class::Continuous;
-            while let Some(horizon) = keep.horizon_us(newest, now).filter(|_| !stop.is_asked()) {
+            while let Some(horizon) = keep.horizon_us(Class::Continuous, now).filter(|_| !stop.is_asked()) {
                 let page = self.page(stream, place, horizon, PAGE, now).await?;
                 for held in page.held.iter().filter(|h| keep.expired(h.class, h.span, now)) {
                     (segments, expired) = (segments + 1, expired.saturating_add(held.bytes));
