@@ -17,14 +17,14 @@ use tokio::{
 use vonglau::{
     camera::{self, Outputs},
     domain::{
-        camera::{CameraDraft, RtspUrl, Secret, Stream, StreamKind, StreamStatus, Trouble, TroubleCause},
+        camera::{CameraDraft, RtspUrl, Secret, Stream, StreamClock, StreamKind, StreamStatus, Trouble, TroubleCause},
         ids::{CameraId, StreamId},
         packet::{Codec, Packet},
         query::Actor,
         time::{Span, WallTime},
     },
     record::{RecordedStream, Recorder, playback::Media},
-    runtime::{clock::Clock, counters::Counters, stop::Stop, tasks::Tasks},
+    runtime::{clock::Clock, counters::Counters, queue, stop::Stop, tasks::Tasks},
     store::Store,
 };
 
@@ -34,7 +34,7 @@ const PASSWORD: &str = "s3cret-pa55";
 
 /// A running stream.
 struct Running {
-    packets: mpsc::Receiver<Packet>,
+    packets: queue::Receiver<Packet>,
     vision: mpsc::Receiver<Packet>,
     status: watch::Receiver<StreamStatus>,
     counters: Arc<Counters>,
@@ -54,11 +54,11 @@ fn stream_at(port: u16) -> Stream {
 }
 
 fn run(stream: Stream, vision_room: usize) -> Running {
-    let (record, packets) = mpsc::channel(1000);
+    let (record, packets) = queue::bounded(1000, usize::MAX, |packet: &Packet| packet.data.len());
     let (to_vision, vision) = mpsc::channel(vision_room);
     let (tell, status) = watch::channel(StreamStatus::Stopped);
     let (counters, stop, mut tasks) = (Arc::<Counters>::default(), Stop::new(), Tasks::new());
-    let out = Outputs { record, vision: Some(to_vision), status: tell, clock_offset_us: watch::channel(None).0 };
+    let out = Outputs { record, vision: Some(to_vision), status: tell, clock: watch::channel(StreamClock::default()).0 };
     tasks.spawn("camera", camera::run(stream, out, Clock::machine(), counters.clone(), stop.clone()));
     Running { packets, vision, status, counters, stop, tasks }
 }
@@ -183,7 +183,7 @@ async fn a_stream_of_gst_rtsp_server_behind_digest_is_recorded_and_played() {
         record: recorder.stream(recorded),
         vision: None,
         status: tell,
-        clock_offset_us: watch::channel(None).0,
+        clock: watch::channel(StreamClock::default()).0,
     };
     let begun = clock.media();
     let mut sessions = Tasks::new();
@@ -288,6 +288,20 @@ async fn a_wrong_password_is_not_tried_a_fourth_time_soon() {
     // The longest ordinary wait for a fourth try would be two seconds.
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(fake.count("DESCRIBE"), 6);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_access_unit_without_measure_ends_the_session_and_is_not_kept() {
+    let clip = h264(320, 20, 10);
+    let mut all = steps(&clip, 0..20, 0, TICK);
+    all.push(Step::Unit(vec![vec![0x41; 9 << 20]], 100 * 3600));
+    let fake = Fake::start(vec![Manner::Play(Codec::H264, all)]).await;
+    let mut running = run(stream_at(fake.port), 1000);
+    running.some_packets(20).await;
+    let trouble = running.trouble(1).await;
+    assert_eq!(trouble.cause, TroubleCause::Camera);
+    assert!(trouble.detail.contains("a picture of 9 MiB"), "{}", trouble.detail);
     running.stop().await;
 }
 

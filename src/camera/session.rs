@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     domain::{
-        camera::{RtspUrl, Secret, Stream, StreamStatus, Trouble, TroubleCause},
+        camera::{RtspUrl, Secret, Stream, StreamClock, StreamStatus, Trouble, TroubleCause},
         packet::{Codec, Packet, StreamParams, ticks_to_us},
         time::{BootTime, MediaTime},
     },
@@ -45,6 +45,11 @@ const FRAME_MAX: Duration = Duration::from_secs(60);
 const KEY_MAX: Duration = Duration::from_secs(30);
 /// How many sender reports the camera's clock is judged by: half a minute at the usual five seconds.
 const OFFSETS: usize = 6;
+/// The largest access unit: a key frame of 8K has less. Retina puts a unit together without a limit of its own; what a
+/// camera can send before this one is looked at is bounded by the deadline of the next frame.
+const UNIT_BYTES_MAX: usize = 8 << 20;
+/// A lead that differs by less than this from the one told is not told, microseconds.
+const LEAD_STEP_US: i64 = 100_000;
 /// How long TEARDOWN may take at a stop.
 const TEARDOWN_MAX: Duration = Duration::from_secs(1);
 
@@ -310,6 +315,9 @@ impl<'a> Pump<'a> {
         self.shared.counters.rtp_lost.add(u64::from(loss));
         let ticks = to_90k(frame.timestamp().elapsed(), self.opened.clock_rate);
         let data = Bytes::from(frame.into_data());
+        if data.len() > UNIT_BYTES_MAX {
+            return Err(too_large(data.len()));
+        }
         if data.is_empty() {
             // Only parameter sets, which stand in `params` now.
             return Ok(true);
@@ -321,7 +329,9 @@ impl<'a> Pump<'a> {
             self.anchor = self.shared.clock.anchor();
             self.timeline = Timeline::default();
         }
-        let placed = self.timeline.place(ticks, self.anchor.media_at(received), key);
+        let arrived = self.anchor.media_at(received);
+        let placed = self.timeline.place(ticks, arrived, key);
+        self.note_lead(placed.time.since(arrived));
         if placed.begins {
             self.session = SESSIONS.fetch_add(1, Ordering::Relaxed);
             self.key_seen = false;
@@ -364,8 +374,18 @@ impl<'a> Pump<'a> {
     fn note_offset(&mut self, offset_us: i64) {
         self.offsets.rotate_left(1);
         self.offsets[OFFSETS - 1] = Some(offset_us);
-        let best = self.offsets.iter().flatten().copied().max();
-        self.shared.out.clock_offset_us.send_replace(best);
+        let offset_us = self.offsets.iter().flatten().copied().max();
+        self.shared.out.clock.send_modify(|clock| clock.offset_us = offset_us);
+    }
+
+    fn note_lead(&self, lead_us: i64) {
+        self.shared.out.clock.send_if_modified(|clock| {
+            let differs = clock.lead_us.is_none_or(|told| (told - lead_us).abs() >= LEAD_STEP_US);
+            if differs {
+                *clock = StreamClock { lead_us: Some(lead_us), ..*clock };
+            }
+            differs
+        });
     }
 
     fn note_interval(&mut self, pts_90k: i64, begins: bool) {
@@ -413,6 +433,17 @@ fn ntp_us(ntp: u64) -> i64 {
     let seconds = if seconds < 1 << 31 { seconds + (1 << 32) } else { seconds };
     let fraction_us = i64::try_from(((ntp & 0xffff_ffff) * 1_000_000) >> 32).unwrap_or(0);
     (seconds - 2_208_988_800) * 1_000_000 + fraction_us
+}
+
+fn too_large(bytes: usize) -> Trouble {
+    trouble(
+        TroubleCause::Camera,
+        format!(
+            "the camera sent a picture of {} MiB, and at most {} are taken; lower its bit rate or its resolution",
+            bytes >> 20,
+            UNIT_BYTES_MAX >> 20
+        ),
+    )
 }
 
 /// What is said of a stream without key frames.

@@ -6,7 +6,11 @@ use axum::{Json, extract::State};
 use serde::Serialize;
 
 use super::state::AppState;
-use crate::domain::query::Actor;
+use crate::domain::{
+    camera::{StreamClock, StreamKind},
+    ids::CameraId,
+    query::Actor,
+};
 
 #[derive(Serialize)]
 pub(super) struct Status {
@@ -15,6 +19,16 @@ pub(super) struct Status {
     now_us: i64,
     vision: VisionJson,
     counters: BTreeMap<&'static str, u64>,
+    clocks: Vec<ClockJson>,
+}
+
+/// A stream's clock against ours.
+#[derive(Serialize)]
+struct ClockJson {
+    camera: CameraId,
+    stream: StreamKind,
+    offset_us: Option<i64>,
+    lead_us: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -32,5 +46,10 @@ pub(super) async fn show(_: Actor, State(state): State<AppState>) -> Json<Status
         now_us: state.clock.wall().us(),
         vision: VisionJson { running: vision.running, detector: vision.detector, why: vision.why },
         counters: state.counters.all().into_iter().collect(),
+        clocks: state.board.clocks().into_iter().map(clock_json).collect(),
     })
+}
+
+fn clock_json((camera, stream, StreamClock { offset_us, lead_us }): (CameraId, StreamKind, StreamClock)) -> ClockJson {
+    ClockJson { camera, stream, offset_us, lead_us }
 }

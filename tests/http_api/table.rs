@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use vonglau::{
     domain::{
-        camera::{StreamKind, StreamStatus, Trouble, TroubleCause},
+        camera::{StreamClock, StreamKind, StreamStatus, Trouble, TroubleCause},
         ids::{CameraId, SegmentId},
         packet::Codec,
         segment::{GapCause, Segment},
@@ -58,6 +58,8 @@ fn furnished() -> (Server, [i64; 4]) {
     board.set_picture(CameraId(camera), Picture { time: MediaTime(NOW_US), jpeg });
     let why = Trouble { cause: TroubleCause::Login, detail: "401".into() };
     board.set_status(CameraId(camera), StreamKind::Main, StreamStatus::Retrying { n: 3, why });
+    let clock = StreamClock { offset_us: Some(-40_000), lead_us: Some(3_000) };
+    board.set_clock(CameraId(camera), StreamKind::Main, clock);
     hour_ago(&server, camera);
     (server, [camera, shape, rule, event])
 }
