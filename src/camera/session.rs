@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -14,11 +14,13 @@ use retina::{
     client::{Demuxed, Session},
     codec::{CodecItem, ParametersRef, VideoFrame, VideoParameters},
 };
-use tokio::{net::TcpStream, sync::mpsc::error::TrySendError, time::timeout};
+use tokio::{sync::mpsc::error::TrySendError, time::timeout};
 use url::Url;
 
 use super::{
-    Outputs, params, quirks,
+    Outputs, knock,
+    login::Login,
+    params, quirks,
     timeline::{Timeline, to_90k},
     trouble::{Phase, from_retina, trouble},
 };
@@ -63,6 +65,9 @@ pub(super) struct Shared {
     pub clock: Clock,
     pub counters: Arc<Counters>,
     pub stop: Stop,
+    /// The camera's login, and whether it was refused to this stream the last time.
+    pub login: Arc<Login>,
+    pub refused: AtomicBool,
     /// Kept over sessions, so that the same parameters stay the same `Arc`.
     pub params: Mutex<Option<Arc<StreamParams>>>,
     /// The latest time of the session before: the next one begins behind it.
@@ -124,28 +129,53 @@ impl Opened {
     }
 }
 
-/// Host, as a connection takes it, and port of an address.
-pub(super) fn address(url: &RtspUrl) -> (String, u16) {
-    let parsed = Url::parse(url.as_str()).ok();
-    let host = parsed.as_ref().and_then(Url::host_str).unwrap_or_default().trim_matches(['[', ']']).to_owned();
-    (host, parsed.and_then(|u| u.port()).unwrap_or(554))
+/// Where a camera listens.
+pub(super) struct Address {
+    /// As a connection takes it: without the brackets of IPv6.
+    pub host: String,
+    pub port: u16,
+}
+
+impl Address {
+    pub fn of(url: &RtspUrl) -> Self {
+        let parsed = Url::parse(url.as_str()).ok();
+        let host = parsed.as_ref().and_then(Url::host_str).unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        Self { host, port: parsed.and_then(|u| u.port()).unwrap_or(554) }
+    }
+    /// What is known of that host.
+    pub fn peer(&self) -> Arc<quirks::Host> {
+        quirks::host(&format!("{}:{}", self.host, self.port))
+    }
+    /// Finds out whether anybody is there; retina connects and asks in one call.
+    async fn reach(&self) -> Result<(), Trouble> {
+        let Self { host, port } = self;
+        match timeout(PHASE, knock::answered(host, *port)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(why)) => Err(trouble(TroubleCause::Network, format!("cannot connect: {why}"))),
+            Err(_) => {
+                let seconds = PHASE.as_secs();
+                Err(trouble(TroubleCause::Network, format!("nothing answers at {host}:{port} within {seconds} s")))
+            }
+        }
+    }
 }
 
 /// Opens a session and starts it playing: the first H.264 or H.265 stream, interleaved in TCP.
 pub(super) async fn open(url: &RtspUrl, username: &str, password: &Secret) -> Result<Opened, Trouble> {
     let parsed = Url::parse(url.as_str())
         .map_err(|e| trouble(TroubleCause::Camera, format!("the address cannot be used: {e}; check it")))?;
-    let host = parsed.host_str().unwrap_or_default().to_owned();
-    let port = parsed.port().unwrap_or(554);
-    let peer = quirks::host(&format!("{host}:{port}"));
+    let address = Address::of(url);
+    let peer = address.peer();
     peer.await_stale().await;
+    address.reach().await?;
     let has_login = !username.is_empty() || !password.is_empty();
     let failed = |phase| move |error: retina::Error| from_retina(phase, has_login, &error);
+    let late = |phase: &str| {
+        trouble(TroubleCause::Camera, format!("the camera did not answer {phase} within {} s", PHASE.as_secs()))
+    };
 
     let options = quirks::session(username, password, peer.group.clone());
-    let Ok(described) = timeout(PHASE, Session::describe(parsed, options)).await else {
-        return Err(silent_at_describe(&host, port).await);
-    };
+    let described = timeout(PHASE, Session::describe(parsed, options)).await.map_err(|_| late("DESCRIBE"))?;
     let mut session = described.map_err(failed(Phase::Describe))?;
     peer.note_tool(session.tool());
     let (index, codec) = session
@@ -157,9 +187,6 @@ pub(super) async fn open(url: &RtspUrl, username: &str, password: &Secret) -> Re
         .ok_or_else(|| no_video(session.streams()))?;
     let clock_rate = session.streams()[index].clock_rate_hz();
     let framerate = session.streams()[index].framerate();
-    let late = |phase: &str| {
-        trouble(TroubleCause::Camera, format!("the camera did not answer {phase} within {} s", PHASE.as_secs()))
-    };
     let setup = timeout(PHASE, session.setup(index, quirks::setup())).await.map_err(|_| late("SETUP"))?;
     setup.map_err(failed(Phase::Setup))?;
     let playing = timeout(PHASE, session.play(quirks::play())).await.map_err(|_| late("PLAY"))?;
@@ -176,26 +203,15 @@ fn no_video(streams: &[retina::client::Stream]) -> Trouble {
     )
 }
 
-/// Retina connects and asks in one call; whether anybody is there is found out only when it took too long.
-async fn silent_at_describe(host: &str, port: u16) -> Trouble {
-    let seconds = PHASE.as_secs();
-    let address = (host.trim_matches(['[', ']']), port);
-    match timeout(Duration::from_secs(2), TcpStream::connect(address)).await {
-        Ok(Ok(_)) => trouble(
-            TroubleCause::Camera,
-            format!("something answers at {host}:{port}, but not as a camera should within {seconds} s"),
-        ),
-        _ => trouble(TroubleCause::Network, format!("nothing answers at {host}:{port} within {seconds} s")),
-    }
-}
-
 /// Runs one session to its end.
 pub(super) async fn run(shared: Arc<Shared>) -> End {
     let Stream { url, username, password, .. } = &shared.stream;
+    let refused = shared.refused.load(Ordering::Relaxed);
+    let attempt = shared.login.attempt(refused, &shared.clock, open(url, username, password));
     let opened = tokio::select! {
         biased;
         () = shared.stop.asked() => return End::Stopped,
-        opened = open(url, username, password) => opened,
+        opened = attempt => opened,
     };
     match opened {
         Ok(opened) => {

@@ -1,10 +1,12 @@
 //! What several test programs share.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod drill;
 pub mod house;
 pub mod mp4;
 pub mod onnx;
 pub mod recorded;
+pub mod report;
 pub mod sessions;
 
 /// Input that nobody on this project made; only assertions about it may be skipped.
