@@ -11,20 +11,21 @@ use gstreamer::{self as gst, glib};
 use gstreamer_rtsp_server::{self as gst_server, prelude::*};
 use media::{Clip, encode, probe};
 use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{mpsc, watch},
     time::timeout,
 };
 use vonglau::{
     camera::{self, Outputs},
     domain::{
-        camera::{CameraDraft, RtspUrl, Secret, Stream, StreamKind, StreamStatus, Trouble, TroubleCause},
+        camera::{CameraDraft, RtspUrl, Secret, Stream, StreamClock, StreamKind, StreamStatus, Trouble, TroubleCause},
         ids::{CameraId, StreamId},
         packet::{Codec, Packet},
         query::Actor,
         time::{Span, WallTime},
     },
     record::{RecordedStream, Recorder, playback::Media},
-    runtime::{clock::Clock, counters::Counters, stop::Stop, tasks::Tasks},
+    runtime::{clock::Clock, counters::Counters, queue, stop::Stop, tasks::Tasks},
     store::Store,
 };
 
@@ -34,7 +35,7 @@ const PASSWORD: &str = "s3cret-pa55";
 
 /// A running stream.
 struct Running {
-    packets: mpsc::Receiver<Packet>,
+    packets: queue::Receiver<Packet>,
     vision: mpsc::Receiver<Packet>,
     status: watch::Receiver<StreamStatus>,
     counters: Arc<Counters>,
@@ -43,22 +44,27 @@ struct Running {
 }
 
 fn stream_at(port: u16) -> Stream {
+    stream_of(StreamKind::Sub, port)
+}
+
+fn stream_of(kind: StreamKind, port: u16) -> Stream {
     Stream {
-        id: StreamId(70),
+        id: StreamId(70 + i64::from(kind == StreamKind::Sub)),
         camera: CameraId(7),
-        kind: StreamKind::Sub,
-        url: RtspUrl::parse(&format!("rtsp://127.0.0.1:{port}/test")).unwrap().0,
+        kind,
+        url: RtspUrl::parse(&format!("rtsp://127.0.0.1:{port}/{}", kind.name())).unwrap().0,
         username: "admin".into(),
         password: Secret::new(PASSWORD),
     }
 }
 
 fn run(stream: Stream, vision_room: usize) -> Running {
-    let (record, packets) = mpsc::channel(1000);
+    let (record, packets) = queue::bounded(1000, usize::MAX, |packet: &Packet| packet.data.len());
     let (to_vision, vision) = mpsc::channel(vision_room);
     let (tell, status) = watch::channel(StreamStatus::Stopped);
     let (counters, stop, mut tasks) = (Arc::<Counters>::default(), Stop::new(), Tasks::new());
-    let out = Outputs { record, vision: Some(to_vision), status: tell, clock_offset_us: watch::channel(None).0 };
+    let out =
+        Outputs { record, vision: Some(to_vision), status: tell, clock: watch::channel(StreamClock::default()).0 };
     tasks.spawn("camera", camera::run(stream, out, Clock::machine(), counters.clone(), stop.clone()));
     Running { packets, vision, status, counters, stop, tasks }
 }
@@ -184,7 +190,7 @@ async fn a_stream_of_gst_rtsp_server_behind_digest_is_recorded_and_played() {
         record: recorder.stream(recorded),
         vision: None,
         status: tell,
-        clock_offset_us: watch::channel(None).0,
+        clock: watch::channel(StreamClock::default()).0,
     };
     let begun = clock.media();
     let mut sessions = Tasks::new();
@@ -278,23 +284,110 @@ async fn parameters_that_change_in_the_stream_change_in_the_packets() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_not_tried_a_fourth_time_soon() {
+async fn a_wrong_password_is_tried_three_times_for_both_streams_of_a_camera_together() {
     let fake = Fake::start(vec![Manner::RefuseLogins]).await;
-    let mut running = run(stream_at(fake.port), 1);
-    let trouble = running.trouble(3).await;
-    assert_eq!(trouble.cause, TroubleCause::Login);
-    assert!(trouble.detail.contains("password"), "{}", trouble.detail);
+    let mut both = [StreamKind::Main, StreamKind::Sub].map(|kind| run(stream_of(kind, fake.port), 1));
+    for running in &mut both {
+        let trouble = running.trouble(1).await;
+        assert_eq!(trouble.cause, TroubleCause::Login);
+        assert!(trouble.detail.contains("password"), "{}", trouble.detail);
+    }
     // Each try asks once without and once with the login.
-    assert_eq!(fake.count("DESCRIBE"), 6);
-    // The longest ordinary wait for a fourth try would be two seconds.
+    while fake.count("DESCRIBE") < 6 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // An ordinary wait for a fourth try would be a second at most.
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(fake.count("DESCRIBE"), 6);
+    // Another password is another matter.
+    let [main, sub] = both;
+    main.stop().await;
+    let corrected = Stream { password: Secret::new("other"), ..stream_of(StreamKind::Main, fake.port) };
+    let mut main = run(corrected, 1);
+    main.trouble(1).await;
+    assert_eq!(fake.count("DESCRIBE"), 8);
+    main.stop().await;
+    sub.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_behind_basic_authentication_is_recorded() {
+    let clip = h264(320, 20, 10);
+    // admin:s3cret-pa55
+    let login = "YWRtaW46czNjcmV0LXBhNTU=";
+    let fake = Fake::start(vec![Manner::Basic(login, Codec::H264, steps(&clip, 0..20, 0, TICK))]).await;
+    let mut running = run(stream_at(fake.port), 1000);
+    for (packet, unit) in running.some_packets(20).await.iter().zip(&clip.units) {
+        assert!(packet.data == unit.data);
+    }
+    running.stop().await;
+    let wrong = Stream { password: Secret::new("s3cret"), ..stream_at(fake.port) };
+    let mut running = run(wrong, 1);
+    assert_eq!(running.trouble(1).await.cause, TroubleCause::Login);
+    running.stop().await;
+}
+
+/// A port whose one place for a connection that nobody takes is taken: further ones get no answer.
+async fn deaf_port() -> (u16, (TcpListener, TcpStream)) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((std::net::Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let first = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    (port, (listener, first))
+}
+
+#[tokio::test]
+async fn each_phase_of_a_session_has_its_own_deadline_and_its_own_sentence() {
+    let (deaf, _held) = deaf_port().await;
+    let mut cases = vec![(deaf, None, TroubleCause::Network, "nothing answers at 127.0.0.1")];
+    for (manner, sentence) in [
+        (Manner::MuteAt("DESCRIBE"), "did not answer DESCRIBE within 10 s"),
+        (Manner::MuteAt("SETUP"), "did not answer SETUP within 10 s"),
+        (Manner::MuteAt("PLAY"), "did not answer PLAY within 10 s"),
+        (Manner::Play(Codec::H264, vec![Step::Silence]), "no picture within 10 s of PLAY"),
+        (
+            Manner::Play(Codec::H264, [steps(&h264(320, 5, 5), 0..5, 0, TICK), vec![Step::Silence]].concat()),
+            "no picture for 3 s",
+        ),
+    ] {
+        let fake = Fake::start(vec![manner]).await;
+        cases.push((fake.port, Some(fake), TroubleCause::Camera, sentence));
+    }
+    // All at once: each takes as long as its deadline.
+    let checks = cases.into_iter().map(|(port, fake, cause, sentence)| async move {
+        let (since, mut running) = (std::time::Instant::now(), run(stream_at(port), 1000));
+        let trouble = running.trouble(1).await;
+        assert_eq!(trouble.cause, cause, "{}", trouble.detail);
+        assert!(trouble.detail.contains(sentence), "{}", trouble.detail);
+        // No sooner than that; later is the machine's affair.
+        assert!(
+            since.elapsed() >= Duration::from_secs(if sentence == "no picture for 3 s" { 3 } else { 10 }),
+            "{sentence}"
+        );
+        running.stop().await;
+        drop(fake);
+    });
+    futures::future::join_all(checks).await;
+}
+
+#[tokio::test]
+async fn an_access_unit_without_measure_ends_the_session_and_is_not_kept() {
+    let clip = h264(320, 20, 10);
+    let mut all = steps(&clip, 0..20, 0, TICK);
+    all.push(Step::Unit(vec![vec![0x41; 9 << 20]], 100 * 3600));
+    let fake = Fake::start(vec![Manner::Play(Codec::H264, all)]).await;
+    let mut running = run(stream_at(fake.port), 1000);
+    running.some_packets(20).await;
+    let trouble = running.trouble(1).await;
+    assert_eq!(trouble.cause, TroubleCause::Camera);
+    assert!(trouble.detail.contains("a picture of 9 MiB"), "{}", trouble.detail);
     running.stop().await;
 }
 
 #[tokio::test]
 async fn nobody_there_and_nonsense_are_told_apart() {
-    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let mut running = run(stream_at(closed), 1);
     let trouble = running.trouble(1).await;
     assert_eq!(trouble.cause, TroubleCause::Network);
@@ -357,7 +450,7 @@ async fn a_camera_that_falls_silent_is_tried_again_as_a_new_session() {
 
 #[tokio::test]
 async fn a_stop_does_not_wait_for_a_camera_that_says_nothing() {
-    let fake = Fake::start(vec![Manner::Mute]).await;
+    let fake = Fake::start(vec![Manner::MuteAt("DESCRIBE")]).await;
     let running = run(stream_at(fake.port), 1);
     while fake.count("DESCRIBE") == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;

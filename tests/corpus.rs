@@ -213,7 +213,7 @@ fn word(Trouble { cause, detail }: &Trouble) -> &'static str {
         TroubleCause::Login => "login",
         TroubleCause::Network => "network",
         _ if begins("the camera offers no H.264") => "no video of ours",
-        _ if begins("DESCRIBE: ") => "description refused",
+        _ if begins("DESCRIBE: ") || begins("the camera's description") => "description refused",
         _ if begins("SETUP: ") => "setup refused",
         _ if begins("PLAY: ") => "play refused",
         _ if begins("streaming: ") => "pictures refused",

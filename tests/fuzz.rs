@@ -19,14 +19,14 @@ use tokio::{
 use vonglau::{
     camera::{self, Outputs},
     domain::{
-        camera::{CameraDraft, RtspUrl, Secret, Stream, StreamKind, StreamStatus},
+        camera::{CameraDraft, RtspUrl, Secret, Stream, StreamClock, StreamKind, StreamStatus},
         ids::{CameraId, StreamId},
         packet::{Codec, Packet, StreamParams, ticks_to_us},
         query::Actor,
         time::{BootTime, MediaTime, WallTime},
     },
     record::{RecordedStream, Recorder},
-    runtime::{clock::Clock, counters::Counters, stop::Stop, tasks::Tasks},
+    runtime::{clock::Clock, counters::Counters, queue, stop::Stop, tasks::Tasks},
     store::Store,
 };
 
@@ -121,7 +121,7 @@ async fn until_play(mut socket: TcpStream, codec: Codec) -> Option<TcpStream> {
 
 /// Runs one session over `bytes` to its end; how many packets came out.
 async fn session(port: u16, kind: StreamKind) -> u64 {
-    let (record, mut packets) = mpsc::channel::<Packet>(64);
+    let (record, mut packets) = queue::bounded(64, usize::MAX, |packet: &Packet| packet.data.len());
     let (tell, mut status) = watch::channel(StreamStatus::Stopped);
     let (counters, stop, mut tasks) = (Arc::<Counters>::default(), Stop::new(), Tasks::new());
     let stream = Stream {
@@ -132,7 +132,7 @@ async fn session(port: u16, kind: StreamKind) -> u64 {
         username: String::new(),
         password: Secret::new(""),
     };
-    let out = Outputs { record, vision: None, status: tell, clock_offset_us: tokio::sync::watch::channel(None).0 };
+    let out = Outputs { record, vision: None, status: tell, clock: watch::channel(StreamClock::default()).0 };
     tasks.spawn("camera", camera::run(stream, out, Clock::machine(), counters.clone(), stop.clone()));
     tasks.spawn("packets", async move { while packets.recv().await.is_some() {} });
     let ended = status.wait_for(|s| matches!(s, StreamStatus::Retrying { .. }));

@@ -2,23 +2,18 @@
 
 mod common;
 
-use std::{
-    path::Path,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{path::Path, time::Duration};
 
-use common::house::{Cameras, House, Program};
+use common::{
+    house::{Cameras, House, Program, now_us},
+    report::{after_start, gaps, length, streams},
+};
 use serde_json::{Value, json};
 use vonglau::sim::ledger;
 
 const SMALL: [&str; 12] =
     ["--cameras", "1", "--size", "320x180", "--fps", "10", "--sub-size", "160x90", "--sub-fps", "10", "--gop", "10"];
 const S: i64 = 1_000_000;
-
-fn now_us() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    i64::try_from(now.as_micros()).expect("before the year 290 000")
-}
 
 fn cameras(more: &[&str]) -> Cameras {
     Cameras::start(&SMALL.iter().chain(more).copied().collect::<Vec<_>>())
@@ -52,35 +47,6 @@ fn back_again(program: Program, ledger: &str, session: u32) -> impl Fn(&str) -> 
 
 fn house(data: &tempfile::TempDir) -> House {
     House::start(data.path(), &["--record-only"])
-}
-
-/// The report on each stream; the sum is the window, and nothing was removed.
-fn streams(house: &House, camera: i64) -> Vec<Value> {
-    let report = house.get(&format!("/api/v1/cameras/{camera}/gaps"));
-    let streams = report["streams"].as_array().expect("streams").clone();
-    assert_eq!(streams.len(), 2, "{report}");
-    for stream in &streams {
-        let n = |key: &str| stream[key].as_i64().expect("a number");
-        assert_eq!(n("recorded_us") + n("gap_us") + n("removed_us"), n("end_us") - n("start_us"), "{stream}");
-        assert_eq!(n("removed_us"), 0, "{stream}");
-        let gaps: i64 = gaps(stream).iter().map(length).sum();
-        assert_eq!(gaps, n("gap_us"), "{stream}");
-    }
-    streams
-}
-
-fn gaps(stream: &Value) -> Vec<Value> {
-    stream["gaps"].as_array().expect("gaps").clone()
-}
-
-fn length(gap: &Value) -> i64 {
-    gap["end_us"].as_i64().expect("an end") - gap["start_us"].as_i64().expect("a start")
-}
-
-/// The gaps of a stream of a minimal length and nothing else besides the start-up.
-fn after_start(stream: &Value) -> Vec<Value> {
-    let start = &stream["start_us"];
-    gaps(stream).into_iter().filter(|gap| gap["start_us"] != *start).collect()
 }
 
 /// Whether both streams have one gap more than the start-up, it is over and in the ledger.
@@ -176,6 +142,11 @@ fn a_camera_that_goes_and_comes_back_is_a_gap_of_the_network() {
             .iter()
             .all(|s| s["clock_offset_us"].as_i64().is_some_and(|us| us.abs() < S))
     });
+    let clocks = house.get("/api/v1/status")["clocks"].as_array().expect("clocks").clone();
+    assert!(
+        clocks.len() == 2 && clocks.iter().all(|c| c["lead_us"].as_i64().is_some_and(|us| us <= 2 * S)),
+        "{clocks:?}"
+    );
     for evidence in assert_gap(&report, "network", from, back_again(again, &ledger, 0)) {
         assert!(evidence.contains("cannot connect"), "{evidence}");
     }
@@ -239,6 +210,30 @@ fn a_wrong_password_is_a_gap_of_the_login_that_goes_on() {
         assert_eq!((&gaps[0]["start_us"], &stream["recorded_us"]), (&stream["start_us"], &json!(0)));
         assert_eq!(gaps[0]["end_us"], stream["end_us"]);
         assert!(!stream.to_string().contains("wrong"), "a password is never shown");
+    }
+    house.stop();
+}
+
+#[test]
+fn a_password_corrected_in_the_running_service_is_tried_at_once() {
+    let (cameras, data) = (cameras(&["--auth", "admin:right"]), tempfile::tempdir().expect("a folder"));
+    let house = house(&data);
+    let url = |kind: &str| kind.replace("rtsp://", "rtsp://admin:wrong@");
+    let (main, sub) = &cameras.urls[0];
+    let draft = json!({ "name": "Cổng", "main_url": url(main), "sub_url": url(sub) });
+    let camera = house.post("/api/v1/cameras", &draft).1["id"].as_i64().expect("an id");
+    // Three refusals of both streams together: the next try would come in ten minutes, which no wait here lasts.
+    house.wait_until("the login was refused three times", |h| {
+        let streams = h.get(&format!("/api/v1/cameras/{camera}"))["streams"].clone();
+        let tries = |s: &Value| s["status"]["n"].as_i64().unwrap_or(0);
+        streams.as_array().expect("streams").iter().map(tries).sum::<i64>() >= 3
+    });
+    sleep(2);
+    house.change_login(camera, "admin", "right", &cameras.urls[0]);
+    wait_for_recording(&house, camera, 3);
+    house.wait_until("the gap is explained", |h| streams(h, camera).iter().all(|s| start_of_stream(s)["id"].is_i64()));
+    for stream in streams(&house, camera) {
+        assert_eq!(start_of_stream(&stream)["cause"], "login", "{stream}");
     }
     house.stop();
 }

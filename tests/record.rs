@@ -8,7 +8,6 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use media::{Clip, encode, packets, probe};
 use tempfile::TempDir;
-use tokio::sync::mpsc::Sender;
 use vonglau::{
     domain::{
         camera::{CameraDraft, StreamKind},
@@ -22,7 +21,7 @@ use vonglau::{
         RecordedStream, Recorder,
         playback::{Media, PlaybackError},
     },
-    runtime::{clock::Clock, counters::Counters, tasks::Tasks},
+    runtime::{clock::Clock, counters::Counters, queue, tasks::Tasks},
     store::Store,
 };
 
@@ -81,7 +80,7 @@ impl House {
     }
 }
 
-async fn send(sender: &Sender<Packet>, all: Vec<Packet>) {
+async fn send(sender: &queue::Sender<Packet>, all: Vec<Packet>) {
     for packet in all {
         sender.send(packet).await.unwrap();
     }

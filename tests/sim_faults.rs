@@ -16,10 +16,20 @@ use vonglau::{
 const HANGS: Duration = Duration::from_secs(60);
 
 async fn started(folder: &std::path::Path, cameras: u32, script: &str) -> (Sim, Tasks, PathBuf) {
+    started_at(folder, cameras, script, false).await
+}
+
+async fn started_at(
+    folder: &std::path::Path,
+    cameras: u32,
+    script: &str,
+    port_per_camera: bool,
+) -> (Sim, Tasks, PathBuf) {
     let (faults, list) = (folder.join("faults.toml"), folder.join("ledger.jsonl"));
     std::fs::write(&faults, script).expect("the script is written");
     let options = Options {
         cameras,
+        port_per_camera,
         size: (160, 96),
         sub_size: (96, 64),
         loop_s: 2,
@@ -129,6 +139,30 @@ async fn after_a_reboot_of_all_the_port_opens_again_and_the_pictures_have_anothe
     let after = String::from_utf8(client.read().await.expect("an answer")).expect("text");
     let sets = |text: &str| text.lines().find_map(|l| Some(l.split_once("sprop-parameter-sets=")?.1.to_owned()));
     assert!(sets(&before).is_some() && sets(&after).is_some() && sets(&before) != sets(&after), "{after}");
+    sim.finish().await;
+    tasks.drain().await;
+}
+
+#[tokio::test]
+async fn a_camera_with_a_port_of_its_own_closes_it_while_the_others_stay_open() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = "[[fault]]\nat = 0\ncamera = 2\nfault = \"close\"\nseconds = 600\n";
+    let (sim, mut tasks, _) = started_at(folder.path(), 3, script, true).await;
+    let port = |camera| sim.main_url(camera)[17..].split('/').next().expect("a port").parse::<u16>().expect("a port");
+    assert!(port(1) != port(2) && port(2) != port(3) && port(1) == sim.port);
+    for camera in [1, 3] {
+        let socket = TcpStream::connect(("127.0.0.1", port(camera))).await.expect("it listens");
+        let mut client = Client { socket, url: sim.sub_url(camera), cseq: 0 };
+        client.ask("DESCRIBE", "").await;
+        assert!(client.read().await.expect("an answer").starts_with(b"RTSP/1.0 200"));
+    }
+    let mut waits = 0;
+    while TcpStream::connect(("127.0.0.1", port(2))).await.is_ok() {
+        // It listens for an instant before the fault of its first moment closes it.
+        waits += 1;
+        assert!(waits < 6000, "it never closes");
+        sleep(Duration::from_millis(10)).await;
+    }
     sim.finish().await;
     tasks.drain().await;
 }

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use crate::{
     camera,
     domain::{
-        camera::{Camera, Stream, StreamKind, StreamStatus},
+        camera::{Camera, Stream, StreamClock, StreamKind, StreamStatus},
         ids::StreamId,
     },
     record::{RecordedStream, Recorder},
@@ -84,7 +84,7 @@ impl Fleet {
         let stop = self.stop.child();
         let stream = wanted.stream.clone();
         let (status, mut statuses) = watch::channel(StreamStatus::Connecting);
-        let (clock_offset_us, mut offsets) = watch::channel(None);
+        let (clock, mut clocks) = watch::channel(StreamClock::default());
         let out = camera::Outputs {
             record: self.recorder.stream(RecordedStream {
                 camera: stream.camera,
@@ -94,7 +94,7 @@ impl Fleet {
             }),
             vision: self.vision.as_ref().filter(|_| wanted.seen).map(|vision| vision.camera(stream.camera)),
             status,
-            clock_offset_us,
+            clock,
         };
         let (board, board_of_clocks) = (Arc::clone(&self.board), Arc::clone(&self.board));
         let (camera_id, kind) = (stream.camera, stream.kind);
@@ -108,11 +108,9 @@ impl Fleet {
                 }
             };
             let clocks = async {
-                while offsets.changed().await.is_ok() {
-                    let offset_us = *offsets.borrow_and_update();
-                    if let Some(offset_us) = offset_us {
-                        board_of_clocks.set_clock_offset_us(camera_id, kind, offset_us);
-                    }
+                while clocks.changed().await.is_ok() {
+                    let clock = *clocks.borrow_and_update();
+                    board_of_clocks.set_clock(camera_id, kind, clock);
                 }
             };
             tokio::join!(session, mirror, clocks);

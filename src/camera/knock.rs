@@ -1,10 +1,12 @@
-//! Notices that a camera has come back while its next try is still waited for.
+//! Opening connections and closing them again: whether a camera is there, and whether it has come back while its next
+//! try is still waited for.
 //!
-//! Opening a connection and closing it costs a camera nothing, unlike a session; so this may be done often, and the waits
-//! between sessions may stay long.
+//! That costs a camera nothing, unlike a session; so this may be done often, and the waits between sessions may become
+//! long.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
+use futures::{StreamExt, stream::FuturesUnordered};
 use tokio::{
     net::TcpStream,
     time::{sleep, timeout},
@@ -13,6 +15,19 @@ use tokio::{
 /// The longest time between two knocks, and the longest one may take: each is a fresh SYN, where one connection that
 /// waits would repeat its own after 1, 3 and 7 s only.
 const EVERY: Duration = Duration::from_millis(500);
+
+/// Resolves when a connection could be made or was refused; never when nothing answers. Earlier knocks are waited for
+/// too, so that a line slower than [`EVERY`] is no reason to fail.
+pub(super) async fn answered(host: &str, port: u16) -> io::Result<()> {
+    let mut knocks = FuturesUnordered::new();
+    loop {
+        knocks.push(TcpStream::connect((host, port)));
+        tokio::select! {
+            Some(answer) = knocks.next() => return answer.map(drop),
+            () = sleep(EVERY) => {}
+        }
+    }
+}
 
 /// Resolves when the port has opened after it had not been open; never when it is open all the time.
 pub(super) async fn opened(host: &str, port: u16) {
@@ -30,7 +45,9 @@ pub(super) async fn opened(host: &str, port: u16) {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
+    use std::net::Ipv4Addr;
+
+    use tokio::net::{TcpListener, TcpSocket};
 
     use super::*;
 
@@ -47,5 +64,21 @@ mod tests {
         assert!(timeout(SOME_KNOCKS, &mut waiting).await.is_err(), "it is closed");
         let _listener = TcpListener::bind(address).await.unwrap();
         timeout(HANGS, waiting).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_knock_is_answered_refused_or_answered_late() {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let refused = timeout(HANGS, answered("127.0.0.1", port)).await.unwrap();
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        // Room for one that nobody takes: further ones are not answered until somebody does.
+        let listener = socket.listen(0).unwrap();
+        let _first = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let mut waiting = Box::pin(answered("127.0.0.1", port));
+        assert!(timeout(SOME_KNOCKS, &mut waiting).await.is_err(), "nobody answers");
+        let _taken = listener.accept().await.unwrap();
+        timeout(HANGS, waiting).await.unwrap().unwrap();
     }
 }

@@ -1,19 +1,26 @@
 //! RTSP sessions to packets, with retries and status.
 //!
 //! *Takes* one stream's address and login; *gives* access units to the recorder (awaited: recording may not skip) and to
-//! vision (offered: vision may), and a status. *Limits*: 10 s for each phase of a session (connecting and DESCRIBE are
-//! one), `max(3 s, 3 frame intervals)` for the next frame, 15 s between tries (none when the
-//! camera's port opens again), one try in 10 minutes after three refused
-//! logins. *Refuses* anything but H.264 and H.265 over RTSP/1.0 in TCP (no RTSPS, no HTTP tunnel, no MPEG-4 part 2), and
-//! never prints a password or an address with one in it.
+//! vision (offered: vision may), and a status. *Limits*: 10 s for each phase of a session (connecting, DESCRIBE, SETUP,
+//! PLAY, the first frame), `max(3 s, 3 frame intervals)` for the next frame, a second between tries in the first half
+//! minute and then up to 15 s (none when the camera's port opens again), one try in 10 minutes after three refused
+//! logins of a camera, 8 MiB for an access unit. *Refuses* anything but H.264 and H.265 over RTSP/1.0 in TCP (no RTSPS, no
+//! HTTP tunnel, no MPEG-4 part 2), and never prints a password or an address with one in it.
 //!
 //! Everything a camera sends is hostile until retina has parsed it; a panic restarts that stream only.
 
 use tokio::sync::{mpsc, watch};
 
-use crate::domain::{camera::StreamStatus, packet::Packet};
+use crate::{
+    domain::{
+        camera::{StreamClock, StreamStatus},
+        packet::Packet,
+    },
+    runtime::queue,
+};
 
 mod knock;
+mod login;
 mod params;
 mod probe;
 mod quirks;
@@ -29,11 +36,11 @@ pub use supervise::run;
 #[derive(Debug)]
 pub struct Outputs {
     /// To the recorder; awaited when full.
-    pub record: mpsc::Sender<Packet>,
+    pub record: queue::Sender<Packet>,
     /// To vision; dropped and counted when full.
     pub vision: Option<mpsc::Sender<Packet>>,
     /// How it is doing.
     pub status: watch::Sender<StreamStatus>,
-    /// How far the camera's own clock is ahead of ours, microseconds, by its last sender report; `None` before one came.
-    pub clock_offset_us: watch::Sender<Option<i64>>,
+    /// What is known of its clock.
+    pub clock: watch::Sender<StreamClock>,
 }

@@ -1,4 +1,5 @@
-//! What is allowed to cameras that do not keep to RFC 2326, and which sessions of a host are still dying.
+//! What is allowed to cameras that do not keep to RFC 2326, and what the streams of a host share: which sessions are
+//! still dying, and which logins were refused.
 
 use std::{
     collections::HashMap,
@@ -15,6 +16,7 @@ use retina::client::{
 };
 use retina::codec::FrameFormat;
 
+use super::login::Logins;
 use crate::domain::camera::Secret;
 
 /// Options of a session. The returned value must never be printed: retina's `Credentials` show the password.
@@ -52,6 +54,8 @@ pub(super) fn play() -> PlayOptions {
 pub(super) struct Host {
     /// All sessions with this host.
     pub group: Arc<SessionGroup>,
+    /// What was refused here.
+    pub logins: Logins,
     leaks: AtomicBool,
 }
 

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -14,17 +14,19 @@ use retina::{
     client::{Demuxed, Session},
     codec::{CodecItem, ParametersRef, VideoFrame, VideoParameters},
 };
-use tokio::{net::TcpStream, sync::mpsc::error::TrySendError, time::timeout};
+use tokio::{sync::mpsc::error::TrySendError, time::timeout};
 use url::Url;
 
 use super::{
-    Outputs, params, quirks,
+    Outputs, knock,
+    login::Login,
+    params, quirks,
     timeline::{Timeline, to_90k},
     trouble::{Phase, from_retina, trouble},
 };
 use crate::{
     domain::{
-        camera::{RtspUrl, Secret, Stream, StreamStatus, Trouble, TroubleCause},
+        camera::{RtspUrl, Secret, Stream, StreamClock, StreamStatus, Trouble, TroubleCause},
         packet::{Codec, Packet, StreamParams, ticks_to_us},
         time::{BootTime, MediaTime},
     },
@@ -45,6 +47,11 @@ const FRAME_MAX: Duration = Duration::from_secs(60);
 const KEY_MAX: Duration = Duration::from_secs(30);
 /// How many sender reports the camera's clock is judged by: half a minute at the usual five seconds.
 const OFFSETS: usize = 6;
+/// The largest access unit: a key frame of 8K has less. Retina puts a unit together without a limit of its own; what a
+/// camera can send before this one is looked at is bounded by the deadline of the next frame.
+const UNIT_BYTES_MAX: usize = 8 << 20;
+/// A lead that differs by less than this from the one told is not told, microseconds.
+const LEAD_STEP_US: i64 = 100_000;
 /// How long TEARDOWN may take at a stop.
 const TEARDOWN_MAX: Duration = Duration::from_secs(1);
 
@@ -58,6 +65,9 @@ pub(super) struct Shared {
     pub clock: Clock,
     pub counters: Arc<Counters>,
     pub stop: Stop,
+    /// The camera's login, and whether it was refused to this stream the last time.
+    pub login: Arc<Login>,
+    pub refused: AtomicBool,
     /// Kept over sessions, so that the same parameters stay the same `Arc`.
     pub params: Mutex<Option<Arc<StreamParams>>>,
     /// The latest time of the session before: the next one begins behind it.
@@ -119,28 +129,53 @@ impl Opened {
     }
 }
 
-/// Host, as a connection takes it, and port of an address.
-pub(super) fn address(url: &RtspUrl) -> (String, u16) {
-    let parsed = Url::parse(url.as_str()).ok();
-    let host = parsed.as_ref().and_then(Url::host_str).unwrap_or_default().trim_matches(['[', ']']).to_owned();
-    (host, parsed.and_then(|u| u.port()).unwrap_or(554))
+/// Where a camera listens.
+pub(super) struct Address {
+    /// As a connection takes it: without the brackets of IPv6.
+    pub host: String,
+    pub port: u16,
+}
+
+impl Address {
+    pub fn of(url: &RtspUrl) -> Self {
+        let parsed = Url::parse(url.as_str()).ok();
+        let host = parsed.as_ref().and_then(Url::host_str).unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        Self { host, port: parsed.and_then(|u| u.port()).unwrap_or(554) }
+    }
+    /// What is known of that host.
+    pub fn peer(&self) -> Arc<quirks::Host> {
+        quirks::host(&format!("{}:{}", self.host, self.port))
+    }
+    /// Finds out whether anybody is there; retina connects and asks in one call.
+    async fn reach(&self) -> Result<(), Trouble> {
+        let Self { host, port } = self;
+        match timeout(PHASE, knock::answered(host, *port)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(why)) => Err(trouble(TroubleCause::Network, format!("cannot connect: {why}"))),
+            Err(_) => {
+                let seconds = PHASE.as_secs();
+                Err(trouble(TroubleCause::Network, format!("nothing answers at {host}:{port} within {seconds} s")))
+            }
+        }
+    }
 }
 
 /// Opens a session and starts it playing: the first H.264 or H.265 stream, interleaved in TCP.
 pub(super) async fn open(url: &RtspUrl, username: &str, password: &Secret) -> Result<Opened, Trouble> {
     let parsed = Url::parse(url.as_str())
         .map_err(|e| trouble(TroubleCause::Camera, format!("the address cannot be used: {e}; check it")))?;
-    let host = parsed.host_str().unwrap_or_default().to_owned();
-    let port = parsed.port().unwrap_or(554);
-    let peer = quirks::host(&format!("{host}:{port}"));
+    let address = Address::of(url);
+    let peer = address.peer();
     peer.await_stale().await;
+    address.reach().await?;
     let has_login = !username.is_empty() || !password.is_empty();
     let failed = |phase| move |error: retina::Error| from_retina(phase, has_login, &error);
+    let late = |phase: &str| {
+        trouble(TroubleCause::Camera, format!("the camera did not answer {phase} within {} s", PHASE.as_secs()))
+    };
 
     let options = quirks::session(username, password, peer.group.clone());
-    let Ok(described) = timeout(PHASE, Session::describe(parsed, options)).await else {
-        return Err(silent_at_describe(&host, port).await);
-    };
+    let described = timeout(PHASE, Session::describe(parsed, options)).await.map_err(|_| late("DESCRIBE"))?;
     let mut session = described.map_err(failed(Phase::Describe))?;
     peer.note_tool(session.tool());
     let (index, codec) = session
@@ -152,9 +187,6 @@ pub(super) async fn open(url: &RtspUrl, username: &str, password: &Secret) -> Re
         .ok_or_else(|| no_video(session.streams()))?;
     let clock_rate = session.streams()[index].clock_rate_hz();
     let framerate = session.streams()[index].framerate();
-    let late = |phase: &str| {
-        trouble(TroubleCause::Camera, format!("the camera did not answer {phase} within {} s", PHASE.as_secs()))
-    };
     let setup = timeout(PHASE, session.setup(index, quirks::setup())).await.map_err(|_| late("SETUP"))?;
     setup.map_err(failed(Phase::Setup))?;
     let playing = timeout(PHASE, session.play(quirks::play())).await.map_err(|_| late("PLAY"))?;
@@ -171,26 +203,15 @@ fn no_video(streams: &[retina::client::Stream]) -> Trouble {
     )
 }
 
-/// Retina connects and asks in one call; whether anybody is there is found out only when it took too long.
-async fn silent_at_describe(host: &str, port: u16) -> Trouble {
-    let seconds = PHASE.as_secs();
-    let address = (host.trim_matches(['[', ']']), port);
-    match timeout(Duration::from_secs(2), TcpStream::connect(address)).await {
-        Ok(Ok(_)) => trouble(
-            TroubleCause::Camera,
-            format!("something answers at {host}:{port}, but not as a camera should within {seconds} s"),
-        ),
-        _ => trouble(TroubleCause::Network, format!("nothing answers at {host}:{port} within {seconds} s")),
-    }
-}
-
 /// Runs one session to its end.
 pub(super) async fn run(shared: Arc<Shared>) -> End {
     let Stream { url, username, password, .. } = &shared.stream;
+    let refused = shared.refused.load(Ordering::Relaxed);
+    let attempt = shared.login.attempt(refused, &shared.clock, open(url, username, password));
     let opened = tokio::select! {
         biased;
         () = shared.stop.asked() => return End::Stopped,
-        opened = open(url, username, password) => opened,
+        opened = attempt => opened,
     };
     match opened {
         Ok(opened) => {
@@ -310,6 +331,9 @@ impl<'a> Pump<'a> {
         self.shared.counters.rtp_lost.add(u64::from(loss));
         let ticks = to_90k(frame.timestamp().elapsed(), self.opened.clock_rate);
         let data = Bytes::from(frame.into_data());
+        if data.len() > UNIT_BYTES_MAX {
+            return Err(too_large(data.len()));
+        }
         if data.is_empty() {
             // Only parameter sets, which stand in `params` now.
             return Ok(true);
@@ -321,7 +345,9 @@ impl<'a> Pump<'a> {
             self.anchor = self.shared.clock.anchor();
             self.timeline = Timeline::default();
         }
-        let placed = self.timeline.place(ticks, self.anchor.media_at(received), key);
+        let arrived = self.anchor.media_at(received);
+        let placed = self.timeline.place(ticks, arrived, key);
+        self.note_lead(placed.time.since(arrived));
         if placed.begins {
             self.session = SESSIONS.fetch_add(1, Ordering::Relaxed);
             self.key_seen = false;
@@ -364,8 +390,18 @@ impl<'a> Pump<'a> {
     fn note_offset(&mut self, offset_us: i64) {
         self.offsets.rotate_left(1);
         self.offsets[OFFSETS - 1] = Some(offset_us);
-        let best = self.offsets.iter().flatten().copied().max();
-        self.shared.out.clock_offset_us.send_replace(best);
+        let offset_us = self.offsets.iter().flatten().copied().max();
+        self.shared.out.clock.send_modify(|clock| clock.offset_us = offset_us);
+    }
+
+    fn note_lead(&self, lead_us: i64) {
+        self.shared.out.clock.send_if_modified(|clock| {
+            let differs = clock.lead_us.is_none_or(|told| (told - lead_us).abs() >= LEAD_STEP_US);
+            if differs {
+                *clock = StreamClock { lead_us: Some(lead_us), ..*clock };
+            }
+            differs
+        });
     }
 
     fn note_interval(&mut self, pts_90k: i64, begins: bool) {
@@ -413,6 +449,17 @@ fn ntp_us(ntp: u64) -> i64 {
     let seconds = if seconds < 1 << 31 { seconds + (1 << 32) } else { seconds };
     let fraction_us = i64::try_from(((ntp & 0xffff_ffff) * 1_000_000) >> 32).unwrap_or(0);
     (seconds - 2_208_988_800) * 1_000_000 + fraction_us
+}
+
+fn too_large(bytes: usize) -> Trouble {
+    trouble(
+        TroubleCause::Camera,
+        format!(
+            "the camera sent a picture of {} MiB, and at most {} are taken; lower its bit rate or its resolution",
+            bytes >> 20,
+            UNIT_BYTES_MAX >> 20
+        ),
+    )
 }
 
 /// What is said of a stream without key frames.

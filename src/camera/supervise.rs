@@ -1,7 +1,10 @@
 //! Keeps one stream's session running: retries, backoff, status. A panic in a session restarts that stream only.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,31 +21,46 @@ use crate::{
     runtime::{clock::Clock, counters::Counters, stop::Stop, tasks::Tasks},
 };
 
+/// In a wait longer than this it is looked whether the camera's port opens again.
+const KNOCKED: Duration = Duration::from_secs(1);
+
 /// Keeps one stream's session running until `stop` is asked. A changed address or password is a new call.
 pub async fn run(stream: Stream, out: Outputs, clock: Clock, counters: Arc<Counters>, stop: Stop) {
     let (camera, kind) = (stream.camera, stream.kind);
     out.status.send_replace(StreamStatus::Connecting);
-    let shared =
-        Arc::new(Shared { stream, out, clock, counters, stop, params: Mutex::new(None), latest: Mutex::new(None) });
+    let address = session::Address::of(&stream.url);
+    // Held between sessions, so that what is known of the host is not forgotten.
+    let peer = address.peer();
+    let shared = Arc::new(Shared {
+        login: peer.logins.of(&stream),
+        refused: AtomicBool::new(false),
+        stream,
+        out,
+        clock,
+        counters,
+        stop,
+        params: Mutex::new(None),
+        latest: Mutex::new(None),
+    });
     let mut backoff = Backoff::new();
     let mut said: Option<Trouble> = None;
-    let (host, port) = session::address(&shared.stream.url);
     while let End::Broken { trouble, streamed_us } = caught(&shared).await {
-        let wait_us = backoff.failed(trouble.cause, streamed_us, fastrand::f64());
+        let wait_us = backoff.failed(streamed_us, fastrand::f64());
         let n = backoff.failures();
         if said.as_ref() != Some(&trouble) || n.is_power_of_two() {
             // The same trouble every 15 s for a week is one thing, not forty thousand.
             tracing::warn!(%camera, kind = kind.name(), n, cause = ?trouble.cause, detail = trouble.detail, wait_us, "stream broken");
         }
         said = Some(trouble.clone());
-        let cause = trouble.cause;
+        let refused = trouble.cause == TroubleCause::Login;
+        shared.refused.store(refused, Ordering::Relaxed);
         shared.out.status.send_replace(StreamStatus::Retrying { n, why: trouble });
         let wait = Duration::from_micros(u64::try_from(wait_us).unwrap_or(0));
         tokio::select! {
             biased;
             () = shared.stop.asked() => break,
             () = tokio::time::sleep(wait) => {}
-            () = knock::opened(&host, port), if cause != TroubleCause::Login => backoff.came_back(),
+            () = knock::opened(&address.host, address.port), if wait > KNOCKED && !refused => backoff.came_back(),
         }
     }
     shared.out.status.send_replace(StreamStatus::Stopped);

@@ -7,21 +7,20 @@
 //! judged at once, being late only when everything has been late for [`LATE_US`].
 //!
 //! A camera that is late beyond [`DRIFT_US`] all the same gets a new session with a new anchor at the next key frame,
-//! where a file can start; one that is early is slowed down harder, because a new anchor would lay a recording over the
-//! one before. Time goes on between sessions, it never goes back.
+//! where a file can start. One that is early by more is held there, packet by packet, because a new anchor would lay a
+//! recording over the one before: the pictures of a camera whose clock runs at twice the speed follow their arrival.
+//! Time goes on between sessions, it never goes back.
 
 use crate::domain::{packet::ticks_to_us, time::MediaTime};
 
-/// How far media time may part from receive time, microseconds.
+/// How far media time may part from receive time, microseconds; never further ahead than this, whatever the ticks say.
 const DRIFT_US: i64 = 2_000_000;
 /// How long everything must have been late before the camera's clock is blamed, microseconds.
 const LATE_US: i64 = 10_000_000;
-/// No camera is further ahead of its pictures' arrival, whatever its ticks say, microseconds.
-const EARLY_MAX_US: i64 = 10_000_000;
 /// The anchor moves by at most one part of so many of the time that passes: 1000 ppm.
 const SLEW: i64 = 1000;
-/// The same for a camera that is early by more than a second, and by more than [`DRIFT_US`].
-const SLEW_HARD: (i64, i64) = (50, 4);
+/// The same for a camera that is early by more than half of [`DRIFT_US`].
+const SLEW_HARD: i64 = 50;
 /// What is left between two sessions that would else touch, microseconds.
 const FRAME_US: i64 = 40_000;
 
@@ -80,21 +79,26 @@ impl Timeline {
     pub fn place(&mut self, ticks: i64, received: MediaTime, key: bool) -> Placed {
         let Some(state) = &mut self.now else {
             // Further ahead than any camera can be: our own clock was set right in between.
-            let floor = self.floor.map(|f| f.plus_us(FRAME_US)).filter(|f| f.since(received) <= EARLY_MAX_US);
+            let floor = self.floor.map(|f| f.plus_us(FRAME_US)).filter(|f| f.since(received) <= DRIFT_US + FRAME_US);
             return self.begin(ticks, floor.map_or(received, |f| f.max(received)), received);
         };
         let moved_us = ticks_to_us(ticks.saturating_sub(state.last).clamp(-MAX_TICKS, MAX_TICKS));
         let waited_us = received.since(state.last_received);
-        let ahead_us = state.time(ticks).since(received);
-        if moved_us - waited_us > DRIFT_US || moved_us < -DRIFT_US || ahead_us > EARLY_MAX_US {
+        let before = state.last.saturating_sub(state.zero);
+        if moved_us - waited_us > DRIFT_US || moved_us < -DRIFT_US {
             // The camera set its clock. Bridge the step by what our clock says has passed.
-            let passed = state.last.saturating_sub(state.zero).saturating_add(us_to_ticks(waited_us.max(0)));
+            let passed = before.saturating_add(us_to_ticks(waited_us.max(0)));
             state.zero = ticks.saturating_sub(passed);
             state.stepped = true;
         }
+        let held = state.hold(ticks, received);
         (state.last, state.last_received) = (ticks, received);
-        state.slew(moved_us.clamp(0, 1_000_000), received.since(state.time(ticks)), received);
-        let (pts_90k, time) = (ticks.saturating_sub(state.zero), state.time(ticks));
+        let pts_90k = ticks.saturating_sub(state.zero);
+        if !held {
+            let advanced_us = ticks_to_us(pts_90k.saturating_sub(before).clamp(0, 90_000));
+            state.slew(advanced_us, received.since(state.time(ticks)), received);
+        }
+        let time = state.time(ticks);
         let late_us = received.since(time);
         state.late_since = if late_us > DRIFT_US { state.late_since.or(Some(received)) } else { None };
         let too_late = state.late_since.is_some_and(|since| received.since(since) >= LATE_US);
@@ -129,21 +133,29 @@ impl State {
         self.anchor.plus_us(ticks_to_us(pts_90k.clamp(-MAX_TICKS, MAX_TICKS)))
     }
 
-    /// Moves the anchor a little towards what the receive times say, `moved_us` having passed.
-    fn slew(&mut self, moved_us: i64, late_us: i64, received: MediaTime) {
+    /// Keeps a picture that is shown after the one before from being further ahead than [`DRIFT_US`]; whether it had to.
+    fn hold(&mut self, ticks: i64, received: MediaTime) -> bool {
+        let ahead_us = self.time(ticks).since(received) - DRIFT_US;
+        if ahead_us <= 0 || ticks <= self.last {
+            return false;
+        }
+        let by = us_to_ticks(ahead_us).saturating_add(1).min(ticks.saturating_sub(self.last).saturating_sub(1));
+        self.zero = self.zero.saturating_add(by);
+        true
+    }
+
+    /// Moves the anchor a little towards what the receive times say, `advanced_us` having passed.
+    fn slew(&mut self, advanced_us: i64, late_us: i64, received: MediaTime) {
         self.least_us = self.least_us.min(late_us);
         if received.since(self.least_since) >= LATE_US {
             (self.behind_us, self.least_us, self.least_since) = (self.least_us.max(0), i64::MAX, received);
         }
-        let slew = if late_us < -DRIFT_US {
-            SLEW_HARD.1
-        } else if late_us < -DRIFT_US / 2 {
-            SLEW_HARD.0
+        let slew = if late_us < -DRIFT_US / 2 { SLEW_HARD } else { SLEW };
+        let by_us = if late_us < 0 {
+            late_us.max(-advanced_us / slew)
         } else {
-            SLEW
+            self.behind_us.min(late_us).min(advanced_us / slew)
         };
-        let by_us =
-            if late_us < 0 { late_us.max(-moved_us / slew) } else { self.behind_us.min(late_us).min(moved_us / slew) };
         self.behind_us = (self.behind_us - by_us).max(0);
         self.anchor = self.anchor.plus_us(by_us);
     }
@@ -239,8 +251,36 @@ mod tests {
         // 3 % fast, for an hour.
         for n in 0..90_000i64 {
             let placed = line.place(n * 3708, at(n * 40_000), n % 50 == 0);
-            assert!(placed.time > last && placed.time.since(at(n * 40_000)) < 2 * DRIFT_US, "{n}");
+            assert!(placed.time > last && placed.time.since(at(n * 40_000)) <= DRIFT_US, "{n}");
             last = placed.time;
+        }
+    }
+
+    #[test]
+    fn a_camera_whose_clock_runs_at_twice_the_speed_is_one_session_at_the_speed_of_arrival() {
+        let mut line = Timeline::default();
+        let mut last = line.place(0, at(0), true);
+        for n in 1..20_000i64 {
+            let received = at(n * 40_000);
+            let placed = line.place(n * 7200, received, n % 50 == 0);
+            assert!(!placed.begins && placed.time > last.time && placed.time.since(received) <= DRIFT_US, "{n}");
+            // A file says when its pictures are by their ticks alone.
+            let by_ticks = at(ticks_to_us(placed.pts_90k));
+            assert!(by_ticks.since(placed.time).abs() < DRIFT_US / 10, "{n}: {}", by_ticks.since(placed.time));
+            last = placed;
+        }
+    }
+
+    #[test]
+    fn a_group_of_pictures_sent_at_once_keeps_its_times_up_to_two_seconds_ahead() {
+        let mut line = Timeline::default();
+        line.place(0, at(0), true);
+        for n in 1..=100i64 {
+            let placed = line.place(n * 3600, at(n * 100), false);
+            if n <= 50 {
+                assert_eq!(placed.pts_90k, n * 3600);
+            }
+            assert!(!placed.begins && placed.time.since(at(n * 100)) <= DRIFT_US);
         }
     }
 
@@ -284,6 +324,23 @@ mod tests {
     }
 
     proptest! {
+        /// Any speed of the camera's clock, any reordering within it, any line: never more than two seconds ahead of the
+        /// arrival, never back behind a picture that was shown before.
+        #[test]
+        fn no_clock_leads_by_more_than_two_seconds(
+            speed in 0.05f64..20.0, gop in 1i64..200, late in proptest::collection::vec(0i64..300_000, 1..50)
+        ) {
+            let mut line = Timeline::default();
+            let (mut received, mut latest) = (0, at(-1));
+            for n in 0..2_000i64 {
+                received = received.max(n * 40_000 + late[usize::try_from(n).unwrap() % late.len()]);
+                let placed = line.place((n as f64 * 3600.0 * speed) as i64, at(received), n % gop == 0);
+                prop_assert!(placed.time > latest, "{n}");
+                prop_assert!(placed.time.since(at(received)) <= DRIFT_US + FRAME_US, "{n}: {}", placed.time.since(at(received)));
+                latest = placed.time;
+            }
+        }
+
         #[test]
         fn no_ticks_break_the_arithmetic(steps in proptest::collection::vec((any::<i64>(), 0i64..10_000_000, any::<bool>()), 1..40)) {
             let mut line = Timeline::default();
@@ -292,7 +349,9 @@ mod tests {
                 received += wait;
                 let placed = line.place(ticks, at(received), key);
                 prop_assert!(!placed.begins || (placed.pts_90k == 0 && placed.time >= at(received) && placed.time > latest));
-                prop_assert!(placed.time.since(at(received)) <= EARLY_MAX_US + DRIFT_US, "{}", placed.time.since(at(received)));
+                // Sessions that begin in the same instant follow each other by a frame.
+                let most = DRIFT_US + 40 * FRAME_US;
+                prop_assert!(placed.time.since(at(received)) <= most, "{}", placed.time.since(at(received)));
                 latest = latest.max(placed.time);
             }
         }

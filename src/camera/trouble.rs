@@ -50,6 +50,15 @@ pub(super) fn from_retina(phase: Phase, has_login: bool, error: &retina::Error) 
         }
         _ => {}
     }
+    if let Some((_, why)) = text.split_once("Unable to parse SDP: ") {
+        // Retina reads it more strictly than cameras write it; what it holds of the camera stands below the first line.
+        let why = why.lines().next().unwrap_or_default();
+        let detail = format!(
+            "the camera's description of its stream cannot be read ({why}); update its firmware, \
+             or enter the address of this camera at its recorder (NVR)"
+        );
+        return trouble(TroubleCause::Camera, detail);
+    }
     if let Some(why) = text.strip_prefix("Unable to connect to RTSP server: ") {
         return trouble(TroubleCause::Network, format!("cannot connect: {why}"));
     }

@@ -19,6 +19,9 @@ pub(super) struct SimArgs {
     /// Cổng RTSP trên máy này, 0 là cổng trống bất kỳ / RTSP port on loopback, 0 for any free one
     #[arg(long, default_value_t = 8554)]
     port: u16,
+    /// Mỗi camera một cổng riêng, liền nhau từ --port / A port for each camera, from --port on
+    #[arg(long)]
+    port_per_camera: bool,
     /// Tệp video thay cho cảnh vẽ, dùng được nhiều lần / A clip instead of a drawn street; may be repeated
     #[arg(long, value_name = "FILE")]
     video: Vec<PathBuf>,
@@ -84,6 +87,7 @@ pub(super) async fn run(args: SimArgs) -> anyhow::Result<ExitCode> {
     let options = Options {
         cameras: args.cameras,
         port: args.port,
+        port_per_camera: args.port_per_camera,
         videos: args.video,
         size: args.size,
         fps: args.fps,

@@ -337,6 +337,15 @@ pub enum StreamStatus {
     Stopped,
 }
 
+/// A stream's clock against ours, as far as it is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct StreamClock {
+    /// How far the camera's own clock is ahead of ours, by its last sender reports (RFC 3550 §6.4.1), microseconds.
+    pub offset_us: Option<i64>,
+    /// How far the times given to its pictures are ahead of their arrival (negative: behind), microseconds.
+    pub lead_us: Option<i64>,
+}
+
 /// Why a session failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Trouble {

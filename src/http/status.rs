@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{body::Given, error::ApiError, params::Id, state::AppState};
 use crate::domain::{
     alarm::{Alarm, AlarmKind},
+    camera::{StreamClock, StreamKind},
     ids::CameraId,
     query::Actor,
     refusal::Refusal,
@@ -21,6 +22,16 @@ pub(super) struct Status {
     vision: VisionJson,
     alarms: Vec<AlarmJson>,
     counters: BTreeMap<&'static str, u64>,
+    clocks: Vec<ClockJson>,
+}
+
+/// A stream's clock against ours.
+#[derive(Serialize)]
+struct ClockJson {
+    camera: CameraId,
+    stream: StreamKind,
+    offset_us: Option<i64>,
+    lead_us: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -97,5 +108,10 @@ pub(super) async fn show(_: Actor, State(state): State<AppState>) -> Json<Status
         vision: VisionJson { running: vision.running, detector: vision.detector, why: vision.why },
         alarms: state.board.alarms().into_iter().map(AlarmJson::from).collect(),
         counters: state.counters.all().into_iter().collect(),
+        clocks: state.board.clocks().into_iter().map(clock_json).collect(),
     })
+}
+
+fn clock_json((camera, stream, StreamClock { offset_us, lead_us }): (CameraId, StreamKind, StreamClock)) -> ClockJson {
+    ClockJson { camera, stream, offset_us, lead_us }
 }

@@ -420,3 +420,37 @@ pub(super) fn seen(board: &Board, camera: CameraId, kind: StreamKind) -> Seen {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{camera::StreamKind, ids::CameraId};
+
+    const S: i64 = 1_000_000;
+
+    fn span(start_s: i64, end_s: i64) -> Span {
+        Span { start_us: start_s * S, end_us: end_s * S }
+    }
+
+    #[test]
+    fn what_is_on_its_way_behind_a_gap_that_is_over_is_no_gap() {
+        let stream = LedgerStream {
+            stream: StreamId(1),
+            camera: CameraId(1),
+            kind: StreamKind::Main,
+            since_us: 0,
+            retired_us: None,
+            until_us: None,
+        };
+        let wrong = Seen::Wrong(GapCause::Network, "away".into());
+        let sights = vec![Sight { from_us: 10 * S, seen: wrong }, Sight { from_us: 20 * S, seen: Seen::Fine }];
+        let row = Explained { span: span(10, 18), cause: GapCause::Network, evidence: "away".into(), planned_by: None };
+        let mut followed = Followed { until_us: 10 * S, stored_us: 0, sights, open: Vec::new(), looked_us: 0, stream };
+        followed.open = vec![followed.row(row).numbered(GapId(5))];
+        // It came back after 20 s, and what came after 22 s is not in the index yet.
+        let look = followed.judge(span(10, 24), &[span(20, 22)], &followed.open, &[], true, false);
+        let put: Vec<_> = look.put.iter().map(|row| (row.id, row.gap.span, row.gap.cause)).collect();
+        assert_eq!(put, [(Some(GapId(5)), span(10, 20), GapCause::Network)]);
+        assert_eq!((look.until_us, look.kept, look.remove), (22 * S, vec![], vec![]));
+    }
+}

@@ -3,8 +3,10 @@
 //! *Takes* access units, one bounded channel a stream; *gives* fragmented MP4 files of about a minute (architecture §8),
 //! their rows in the index, and playable clips of any span. A packet is on disk and in the index within about two seconds
 //! after its fragment is complete. *Limits*: 256 MiB of fragments may wait for the disk; a stream waits 10 s for room before
-//! it sheds to the next key frame, counted and entered as a gap. *Refuses* a folder that is not mounted, read-only, another
-//! site's or in use; never re-encodes, never reorders, never removes a file.
+//! it sheds to the next key frame, counted and entered as a gap. Before that, a stream holds 16 MiB of packets and 16 MiB
+//! of a fragment in the making at most, whatever its camera sends; 74 streams of 4 and 0.5 Mbit/s hold about 20 MiB.
+//! *Refuses* a folder that is not mounted, read-only, another site's or in use; never re-encodes, never reorders, never
+//! removes a file.
 //!
 //! One task a stream cuts packets into fragments ([`segmenter`], pure), one thread writes them ([`disk`]) and one waits for
 //! the disk ([`flusher`]), one task enters into the store what has been flushed ([`index`]), one enters files it does not
@@ -33,6 +35,7 @@ use crate::{
         board::Board,
         clock::Clock,
         counters::Counters,
+        queue,
         stop::Stop,
         tasks::{ShortTasks, Tasks, thread},
     },
@@ -69,6 +72,8 @@ pub use folder::look_at;
 
 /// Packets of one stream that may wait to be cut: about ten seconds.
 const PACKETS_WAITING: usize = 256;
+/// And their bytes: ten seconds of 13 Mbit/s, and two of the largest packets that a camera may send.
+const BYTES_WAITING: usize = 16 << 20;
 
 /// Which stream a recording is of.
 #[derive(Debug, Clone)]
@@ -186,8 +191,8 @@ impl Recorder {
     /// Where packets of a stream go. When the last sender is dropped the open segment is finished; a new recording of the
     /// same stream waits for that, however far the disk is behind.
     #[must_use]
-    pub fn stream(&self, stream: RecordedStream) -> mpsc::Sender<Packet> {
-        let (sender, packets) = mpsc::channel(PACKETS_WAITING);
+    pub fn stream(&self, stream: RecordedStream) -> queue::Sender<Packet> {
+        let (sender, packets) = queue::bounded(PACKETS_WAITING, BYTES_WAITING, |packet: &Packet| packet.data.len());
         let turn = self.turns.lock().unwrap_or_else(PoisonError::into_inner).entry(stream.stream).or_default().clone();
         let run = stream::run(Arc::new(stream), packets, self.shared.clone(), self.streams.clone());
         self.streams.detach(async move {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc::Receiver},
+    sync::{Mutex, OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     domain::{alarm::AlarmKind, packet::Packet, segment::GapCause},
-    runtime::{board::Board, clock::Clock, counters::Counters, tasks::ShortTasks, throttle::Throttle},
+    runtime::{board::Board, clock::Clock, counters::Counters, queue::Receiver, tasks::ShortTasks, throttle::Throttle},
 };
 
 /// Bytes of fragments that may wait for the disk, all streams together.
@@ -168,7 +168,11 @@ mod tests {
             ids::{CameraId, StreamId},
             time::Span,
         },
-        record::testing::{START_US, stream},
+        record::{
+            BYTES_WAITING, PACKETS_WAITING,
+            testing::{START_US, stream},
+        },
+        runtime::queue,
         store::Gap,
     };
 
@@ -177,20 +181,39 @@ mod tests {
         Shared { patience: Duration::from_millis(20), ..shared }
     }
 
+    fn named() -> Arc<RecordedStream> {
+        let (camera, stream, kind) = (CameraId(7), StreamId(70), StreamKind::Main);
+        Arc::new(RecordedStream { camera, camera_code: "C07".into(), stream, kind })
+    }
+
+    #[tokio::test]
+    async fn a_camera_with_huge_pictures_takes_no_more_memory_than_is_said_while_the_disk_is_behind() {
+        let (jobs, _work) = mpsc::channel();
+        let shared = Arc::new(Shared { patience: Duration::from_secs(600), ..shared(jobs) });
+        let _all_room = shared.room.clone().acquire_many_owned(u32::try_from(QUEUE_BYTES).unwrap()).await.unwrap();
+        let (sender, packets) = queue::bounded(PACKETS_WAITING, BYTES_WAITING, |packet: &Packet| packet.data.len());
+        let tasks = ShortTasks::default();
+        tasks.detach(run(named(), packets, shared, tasks.clone()));
+        let huge = bytes::Bytes::from(vec![0; 1 << 20]);
+        let mut taken = 0;
+        for packet in stream(10, 20, 200) {
+            let packet = Packet { data: huge.clone(), ..packet };
+            if timeout(Duration::from_millis(500), sender.send(packet)).await.is_err() {
+                break;
+            }
+            taken += huge.len();
+        }
+        assert!(taken <= 2 * BYTES_WAITING + huge.len(), "{taken}");
+    }
+
     #[tokio::test]
     async fn a_disk_that_is_behind_sheds_to_the_next_key_frame_and_says_so_in_a_gap() {
         let (jobs, work) = mpsc::channel();
         let shared = Arc::new(shared(jobs));
         let all_room = shared.room.clone().acquire_many_owned(u32::try_from(QUEUE_BYTES).unwrap()).await.unwrap();
-        let (sender, packets) = tokio::sync::mpsc::channel(1000);
-        let named = RecordedStream {
-            camera: CameraId(7),
-            camera_code: "C07".into(),
-            stream: StreamId(70),
-            kind: StreamKind::Main,
-        };
+        let (sender, packets) = queue::bounded(1000, usize::MAX, |packet: &Packet| packet.data.len());
         let tasks = ShortTasks::default();
-        tasks.detach(run(Arc::new(named), packets, shared.clone(), tasks.clone()));
+        tasks.detach(run(named(), packets, shared.clone(), tasks.clone()));
         // Ten frames a second, a key frame every two seconds, fragments of a second.
         let all = stream(10, 20, 71);
         for packet in &all[..15] {

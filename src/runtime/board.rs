@@ -11,7 +11,7 @@ use tokio::sync::{broadcast, watch};
 
 use crate::domain::{
     alarm::{Alarm, AlarmKind},
-    camera::{StreamKind, StreamStatus},
+    camera::{StreamClock, StreamKind, StreamStatus},
     ids::{CameraId, EventId},
     segment::GapCause,
     time::MediaTime,
@@ -64,7 +64,7 @@ pub struct Board {
 #[derive(Debug, Default)]
 struct Inner {
     status: BTreeMap<(CameraId, StreamKind), StreamStatus>,
-    clock_offset_us: BTreeMap<(CameraId, StreamKind), i64>,
+    clocks: BTreeMap<(CameraId, StreamKind), StreamClock>,
     pictures: HashMap<CameraId, Picture>,
     /// By number.
     alarms: Vec<Alarm>,
@@ -109,14 +109,19 @@ impl Board {
     pub fn status(&self, camera: CameraId, kind: StreamKind) -> Option<StreamStatus> {
         self.lock().status.get(&(camera, kind)).cloned()
     }
-    /// Puts up how far a camera's own clock is ahead of ours, microseconds, as one of its streams says.
-    pub fn set_clock_offset_us(&self, camera: CameraId, kind: StreamKind, offset_us: i64) {
-        self.lock().clock_offset_us.insert((camera, kind), offset_us);
+    /// Puts up what is known of a stream's clock.
+    pub fn set_clock(&self, camera: CameraId, kind: StreamKind, clock: StreamClock) {
+        self.lock().clocks.insert((camera, kind), clock);
+    }
+    /// What is known of the clocks of all streams that have ever sent something.
+    #[must_use]
+    pub fn clocks(&self) -> Vec<(CameraId, StreamKind, StreamClock)> {
+        self.lock().clocks.iter().map(|((camera, kind), clock)| (*camera, *kind, *clock)).collect()
     }
     /// How far a camera's own clock is ahead of ours, if it has ever said, microseconds.
     #[must_use]
     pub fn clock_offset_us(&self, camera: CameraId, kind: StreamKind) -> Option<i64> {
-        self.lock().clock_offset_us.get(&(camera, kind)).copied()
+        self.lock().clocks.get(&(camera, kind))?.offset_us
     }
     /// Puts up a picture unless a newer one hangs there.
     pub fn set_picture(&self, camera: CameraId, picture: Picture) {
@@ -198,7 +203,7 @@ impl Board {
     pub fn forget(&self, camera: CameraId) {
         let mut inner = self.lock();
         inner.status.retain(|(c, _), _| *c != camera);
-        inner.clock_offset_us.retain(|(c, _), _| *c != camera);
+        inner.clocks.retain(|(c, _), _| *c != camera);
         inner.pictures.remove(&camera);
     }
 }

@@ -1,4 +1,4 @@
-//! What every room runs on: the clock, named tasks, stopping, counters, the board of live states.
+//! What every room runs on: the clock, named tasks, stopping, counters, the board of live states, a bounded channel.
 //!
 //! The only place that reads the machine's clocks and the only place that spawns tasks.
 
@@ -6,6 +6,7 @@ pub mod ask;
 pub mod board;
 pub mod clock;
 pub mod counters;
+pub mod queue;
 pub mod stop;
 pub mod tasks;
 pub mod throttle;

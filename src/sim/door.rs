@@ -1,4 +1,4 @@
-//! The port: opened, and closed while a fault keeps every camera away.
+//! A port: opened, and closed while a fault keeps every camera behind it away.
 
 use std::{
     io,
@@ -38,27 +38,29 @@ enum State {
 
 pub(crate) struct Door {
     port: u16,
+    /// The camera behind it; all of them without one.
+    camera: Option<u32>,
     state: State,
 }
 
 impl Door {
     /// Listens.
-    pub(crate) fn open(socket: TcpSocket, port: u16) -> io::Result<Self> {
-        Ok(Self { port, state: State::Open(socket.listen(BACKLOG)?) })
+    pub(crate) fn open(socket: TcpSocket, port: u16, camera: Option<u32>) -> io::Result<Self> {
+        Ok(Self { port, camera, state: State::Open(socket.listen(BACKLOG)?) })
     }
 
     /// The next client. May be dropped and called again at any time.
     pub(crate) async fn next(&mut self, shared: &Shared) -> io::Result<(TcpStream, SocketAddr)> {
         loop {
             let now = shared.clock.boot();
-            let wait = shared.fault_changes(None, now).map(|at| at.since(now).max(0) as u64 + 1);
+            let wait = shared.fault_changes(self.camera, now).map(|at| at.since(now).max(0) as u64 + 1);
             let change = async {
                 match wait {
                     Some(us) => sleep(Duration::from_micros(us)).await,
                     None => std::future::pending().await,
                 }
             };
-            let away = shared.faults.all_away(shared.since_ready_us());
+            let away = shared.faults.away(self.camera, shared.since_ready_us());
             match (std::mem::replace(&mut self.state, State::Lost), away) {
                 (State::Open(listener), true) => {
                     drop(listener);

@@ -9,8 +9,8 @@
 //! params = true       # with "reboot" only: it comes back with pictures of another size
 //! ```
 //!
-//! All cameras share one port. A camera that is away therefore accepts a connection, and resets it at the first request
-//! that names it; only when all are away is the port itself closed.
+//! Cameras that share one port: one that is away accepts a connection, and resets it at the first request that names it;
+//! only when all are away is the port itself closed. A camera with a port of its own closes it.
 
 use std::path::Path;
 
@@ -155,9 +155,10 @@ impl Faults {
         of.flat_map(|f| [f.from_us, f.until_us]).filter(|&us| us > at_us).min()
     }
 
-    /// Whether every camera is away, so that nobody can even connect.
-    pub(crate) fn all_away(&self, at_us: i64) -> bool {
-        self.0.iter().any(|f| f.camera.is_none() && f.is_away() && f.lasts_at(at_us))
+    /// Whether that camera, or every camera, is away, so that nobody can even connect.
+    pub(crate) fn away(&self, camera: Option<u32>, at_us: i64) -> bool {
+        let is_of = |f: &Fault| f.camera.is_none() || camera.is_some() && f.camera == camera;
+        self.0.iter().any(|f| is_of(f) && f.is_away() && f.lasts_at(at_us))
     }
 
     /// Whether a camera has come back with other parameter sets than it began with; each such reboot changes them.
@@ -241,7 +242,9 @@ mod tests {
         assert_eq!(faults.next_change_us(Some(3), 2_000_000), Some(3_500_000));
         assert_eq!(faults.next_change_us(Some(2), 0), Some(10_500_000));
         assert_eq!(faults.next_change_us(None, 22_000_000), None);
-        assert!(faults.all_away(11_000_000) && !faults.all_away(21_000_000), "only one is away then");
+        assert!(faults.away(None, 11_000_000) && !faults.away(None, 21_000_000), "only one is away then");
+        assert!(faults.away(Some(1), 11_000_000) && faults.away(Some(1), 21_000_000));
+        assert!(!faults.away(Some(2), 21_000_000) && !faults.away(Some(3), 2_000_000), "silent, not away");
         let other = |camera, s: i64| faults.has_other_params(camera, s * 1_000_000);
         assert!(!other(1, 12) && other(1, 13) && other(1, 21) && !other(1, 22), "back to its own after the second");
         assert!(other(2, 30) && faults.changes_params(2));

@@ -36,7 +36,7 @@ use std::{
     sync::{Arc, atomic::AtomicU32},
 };
 
-use tokio::sync::oneshot;
+use tokio::{net::TcpSocket, sync::oneshot};
 
 pub use options::{CAMERAS_MAX, Options};
 pub use server::Served;
@@ -49,13 +49,14 @@ use crate::{
 /// A running simulator. It stops when its `stop` is asked or by [`Sim::finish`].
 #[derive(Debug)]
 pub struct Sim {
-    /// The TCP port on 127.0.0.1.
+    /// The TCP port on 127.0.0.1; with a port for each camera, that of the first.
     pub port: u16,
     /// What was served so far.
     pub served: Arc<Served>,
     /// When the cameras were ready: the zero of the script of faults.
     pub ready: MediaTime,
-    cameras: u32,
+    /// By camera (from 0).
+    ports: Vec<u16>,
     stop: Stop,
     done: oneshot::Receiver<()>,
 }
@@ -74,10 +75,11 @@ impl Sim {
     /// Main and sub address of every camera.
     #[must_use]
     pub fn urls(&self) -> Vec<(String, String)> {
-        (1..=self.cameras).map(|camera| (self.main_url(camera), self.sub_url(camera))).collect()
+        (1..).take(self.ports.len()).map(|camera| (self.main_url(camera), self.sub_url(camera))).collect()
     }
     fn url(&self, camera: u32, kind: StreamKind) -> String {
-        format!("rtsp://127.0.0.1:{}/cam{camera:02}/{}", self.port, kind.name())
+        let port = (camera as usize).checked_sub(1).and_then(|i| self.ports.get(i)).unwrap_or(&self.port);
+        format!("rtsp://127.0.0.1:{port}/cam{camera:02}/{}", kind.name())
     }
     /// Disconnects all clients and returns when the ledger is complete on disk.
     pub async fn finish(self) {
@@ -98,15 +100,21 @@ pub async fn start(options: Options, stop: Stop, tasks: &mut Tasks) -> Result<Si
         Some(path) => faults::Faults::read(path, options.cameras)?,
         None => faults::Faults::default(),
     };
-    let stop = stop.child();
-    let (socket, port) = door::bind(options.port).map_err(|e| port_refused(options.port, &e))?;
+    let (stop, cameras) = (stop.child(), options.cameras as usize);
+    let sockets = bind(&options)?;
+    let port = sockets[0].1;
     let (ledger, written) = ledger::Ledger::open(options.ledger.as_deref())?;
     if let Some(path) = &options.truth {
         write_truth(path, &options)?;
     }
     let tracks = prepare::tracks(&options, &faults, &stop).await?;
     // Only now, so that whoever can connect is also answered.
-    let door = door::Door::open(socket, port).map_err(|e| port_refused(options.port, &e))?;
+    let ports = if options.port_per_camera { sockets.iter().map(|s| s.1).collect() } else { vec![port; cameras] };
+    let open = |(i, (socket, port)): (usize, (TcpSocket, u16))| {
+        let camera = options.port_per_camera.then_some(i as u32 + 1);
+        door::Door::open(socket, port, camera).map_err(|e| port_refused(port, &e))
+    };
+    let doors = sockets.into_iter().enumerate().map(open).collect::<Result<Vec<_>, _>>()?;
     let clock = Clock::machine();
     let both = |camera| [StreamKind::Main, StreamKind::Sub].map(|kind| ((camera, kind), AtomicU32::new(0)));
     let served = Arc::<Served>::default();
@@ -124,9 +132,16 @@ pub async fn start(options: Options, stop: Stop, tasks: &mut Tasks) -> Result<Si
     });
     let (sender, done) = oneshot::channel();
     let ready = clock.media_at(shared.started);
-    tasks.spawn("sim", server::accept(door, shared, written, stop.clone(), sender));
-    tracing::info!(port, cameras = options.cameras, "simulated cameras are ready");
-    Ok(Sim { port, served, ready, cameras: options.cameras, stop, done })
+    tasks.spawn("sim", server::serve(doors, shared, written, stop.clone(), sender));
+    tracing::info!(port, cameras, "simulated cameras are ready");
+    Ok(Sim { port, served, ready, ports, stop, done })
+}
+
+/// Takes the ports: one, or one for each camera.
+fn bind(options: &Options) -> Result<Vec<(TcpSocket, u16)>, Refusal> {
+    let count = if options.port_per_camera { options.cameras as u16 } else { 1 };
+    let port = |i| if options.port == 0 { 0 } else { options.port + i };
+    (0..count).map(|i| door::bind(port(i)).map_err(|e| port_refused(port(i), &e))).collect()
 }
 
 fn port_refused(port: u16, error: &std::io::Error) -> Refusal {

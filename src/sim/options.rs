@@ -22,6 +22,8 @@ pub struct Options {
     pub cameras: u32,
     /// TCP port on loopback; 0: any free one.
     pub port: u16,
+    /// Each camera listens on a port of its own, the first on `port`, the next on the one after it.
+    pub port_per_camera: bool,
     /// Video files, taken in turn; none: drawn streets.
     pub videos: Vec<PathBuf>,
     /// Width and height of the main stream, even.
@@ -59,6 +61,7 @@ impl Default for Options {
         Self {
             cameras: 4,
             port: 0,
+            port_per_camera: false,
             videos: Vec::new(),
             size: (1280, 720),
             fps: 15,
@@ -92,6 +95,9 @@ impl Options {
     /// A [`Refusal`] for the first that cannot be used.
     pub fn check(&self) -> Result<(), Refusal> {
         number("--cameras", self.cameras, 1, CAMERAS_MAX)?;
+        if self.port_per_camera {
+            number("--port", self.port.into(), 0, 65_536 - self.cameras)?;
+        }
         size("--size", self.size)?;
         size("--sub-size", self.sub_size)?;
         number("--fps", self.fps, 1, 60)?;
@@ -208,6 +214,7 @@ mod tests {
         for (place, options) in [
             ("--cameras", Options { cameras: 0, ..base() }),
             ("--cameras", Options { cameras: 201, ..base() }),
+            ("--port", Options { port: 65_533, port_per_camera: true, ..base() }),
             ("--size", Options { size: (1281, 720), ..base() }),
             ("--sub-size", Options { sub_size: (640, 0), ..base() }),
             ("--fps", Options { fps: 0, ..base() }),

@@ -1,4 +1,4 @@
-//! What all connections share, and the task that accepts them.
+//! What all connections share, and the tasks that accept them.
 
 use std::{
     collections::HashMap,
@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::{
     clip::{Clip, Settings},
@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Clients at the same time; more are turned away.
-const CLIENTS_MAX: u32 = 2000;
+const CLIENTS_MAX: usize = 2000;
 
 /// A clip ready to be sent.
 #[derive(Debug)]
@@ -119,25 +119,36 @@ impl Shared {
     }
 }
 
-/// Accepts clients until it is asked to stop, then ends their connections and completes the ledger.
-pub(crate) async fn accept(
-    mut door: Door,
+/// Accepts clients at all doors until it is asked to stop, then ends their connections and completes the ledger.
+pub(crate) async fn serve(
+    doors: Vec<Door>,
     shared: Arc<Shared>,
     written: Written,
     stop: Stop,
     done: oneshot::Sender<()>,
 ) {
+    let (mut open, places) = (Tasks::new(), Arc::new(Semaphore::new(CLIENTS_MAX)));
+    for door in doors {
+        open.spawn("sim-door", accept(door, Arc::clone(&shared), Arc::clone(&places), stop.clone()));
+    }
+    open.drain().await;
+    drop(shared);
+    written.wait().await;
+    // Nobody waiting is fine.
+    let _ = done.send(());
+}
+
+async fn accept(mut door: Door, shared: Arc<Shared>, places: Arc<Semaphore>, stop: Stop) {
     let mut clients = Tasks::new();
-    let mut count = 0;
     loop {
         tokio::select! {
             () = stop.asked() => break,
-            Some(_) = clients.next_ended() => count -= 1,
+            Some(_) = clients.next_ended() => {}
             accepted = door.next(&shared) => match accepted {
-                Ok((socket, peer)) if count < CLIENTS_MAX => {
-                    count += 1;
+                Ok((socket, peer)) if let Ok(place) = Arc::clone(&places).try_acquire_owned() => {
                     let (shared, stop) = (Arc::clone(&shared), stop.clone());
                     clients.spawn(format!("sim-client-{peer}"), async move {
+                        let _place = place;
                         let end = session::serve(Arc::clone(&shared), socket, stop).await;
                         if end == End::Slow {
                             shared.counters.slow_clients.add(1);
@@ -160,10 +171,6 @@ pub(crate) async fn accept(
         }
     }
     clients.drain().await;
-    drop(shared);
-    written.wait().await;
-    // Nobody waiting is fine.
-    let _ = done.send(());
 }
 
 fn say(shared: &Shared, what: &str) {

@@ -4,13 +4,19 @@ use std::{
     io::{BufRead, BufReader, Lines},
     path::Path,
     process::{Child, ChildStdout, Command, Stdio},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::Value;
 
 /// How long a test waits before it is called hanging; nothing is asserted about speed.
 pub const HANGING: Duration = Duration::from_secs(120);
+
+/// Now, UTC microseconds.
+pub fn now_us() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    i64::try_from(now.as_micros()).expect("before the year 290 000")
+}
 
 /// A program that ends when its standard input is closed.
 pub struct Program {
@@ -143,9 +149,13 @@ impl House {
         (answer.status().as_u16(), body, start)
     }
     pub fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let url = format!("{}{path}", self.base);
-        let mut answer =
-            agent().post(url).header("content-type", "application/json").send(body.to_string()).expect("an answer");
+        self.send(agent().post(format!("{}{path}", self.base)), body)
+    }
+    pub fn put(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.send(agent().put(format!("{}{path}", self.base)), body)
+    }
+    fn send(&self, request: ureq::RequestBuilder<ureq::typestate::WithBody>, body: &Value) -> (u16, Value) {
+        let mut answer = request.header("content-type", "application/json").send(body.to_string()).expect("an answer");
         let text = answer.body_mut().read_to_string().expect("a body");
         (answer.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::Null))
     }
@@ -157,6 +167,16 @@ impl House {
             camera["id"].as_i64().expect("an id")
         };
         urls.iter().enumerate().map(add).collect()
+    }
+    /// Gives a camera of the running program another login; its name and addresses stay.
+    pub fn change_login(&self, camera: i64, username: &str, password: &str, (main, sub): &(String, String)) {
+        let path = format!("/api/v1/cameras/{camera}");
+        let name = self.get(&path)["name"].clone();
+        let draft = serde_json::json!({
+            "name": name, "main_url": main, "sub_url": sub, "username": username, "password": password,
+        });
+        let (status, answer) = self.put(&path, &draft);
+        assert_eq!(status, 200, "{answer}");
     }
     pub fn add_rule(&self, rule: &Value) {
         let (status, answer) = self.post("/api/v1/rules", rule);

@@ -1,11 +1,13 @@
 //! What several test programs share.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod drill;
 pub mod house;
 pub mod mp4;
 pub mod onnx;
 pub mod quiet;
 pub mod recorded;
+pub mod report;
 pub mod sessions;
 
 /// Whether the long form of a proof is asked for.

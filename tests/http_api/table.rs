@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use vonglau::{
     domain::{
         alarm::AlarmKind,
-        camera::{StreamKind, StreamStatus, Trouble, TroubleCause},
+        camera::{StreamClock, StreamKind, StreamStatus, Trouble, TroubleCause},
         ids::{CameraId, SegmentId},
         packet::Codec,
         segment::{GapCause, Segment},
@@ -62,6 +62,8 @@ fn furnished() -> (Server, [i64; 4]) {
     board.set_status(CameraId(camera), StreamKind::Main, StreamStatus::Retrying { n: 3, why });
     let text = ("hỏng".to_owned(), "broken".to_owned());
     board.raise(AlarmKind::Damaged, Some(CameraId(camera)), 2, text, MediaTime(NOW_US));
+    let clock = StreamClock { offset_us: Some(-40_000), lead_us: Some(3_000) };
+    board.set_clock(CameraId(camera), StreamKind::Main, clock);
     hour_ago(&server, camera);
     (server, [camera, shape, rule, event])
 }

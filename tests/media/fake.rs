@@ -1,7 +1,10 @@
 //! A camera made by hand: a TCP listener that answers RTSP as a test wants it, good or bad.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -33,10 +36,12 @@ pub enum Manner {
     RefuseLogins,
     /// These bytes to everything.
     Answer(Vec<u8>),
-    /// Nothing at all.
-    Mute,
+    /// Nothing to a request of that method; up to it as a camera would.
+    MuteAt(&'static str),
     /// Describes and plays.
     Play(Codec, Vec<Step>),
+    /// The same for who gives this login (base64 of user and password).
+    Basic(&'static str, Codec, Vec<Step>),
 }
 
 pub struct Fake {
@@ -52,7 +57,7 @@ impl Drop for Fake {
 }
 
 impl Fake {
-    /// The `n`-th connection is treated in the `n`-th manner, later ones in the last.
+    /// The `n`-th connection that asks anything is treated in the `n`-th manner, later ones in the last.
     pub async fn start(manners: Vec<Manner>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -60,10 +65,17 @@ impl Fake {
         let log = requests.clone();
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
-            for n in 0.. {
+            let (manners, asked): (Arc<[Manner]>, Arc<AtomicUsize>) = (manners.into(), Arc::default());
+            loop {
                 let (socket, _) = listener.accept().await.unwrap();
-                let manner = manners[usize::min(n, manners.len() - 1)].clone();
-                connections.spawn(serve(socket, manner, log.clone(), port));
+                let (manners, asked, log) = (manners.clone(), asked.clone(), log.clone());
+                connections.spawn(async move {
+                    // Whoever only looks whether somebody is there closes again.
+                    if socket.peek(&mut [0]).await.is_ok_and(|n| n > 0) {
+                        let n = asked.fetch_add(1, Ordering::Relaxed).min(manners.len() - 1);
+                        serve(socket, manners[n].clone(), log, port).await;
+                    }
+                });
             }
         });
         Self { port, requests, task }
@@ -78,38 +90,49 @@ async fn serve(socket: TcpStream, manner: Manner, log: Arc<Mutex<Vec<String>>>, 
     let (read, mut write) = socket.into_split();
     let mut lines = BufReader::new(read).lines();
     let mut playing: Option<JoinHandle<()>> = None;
-    let (mut method, mut cseq) = (String::new(), String::new());
+    let (mut method, mut cseq, mut login) = (String::new(), String::new(), String::new());
     while let Ok(Some(line)) = lines.next_line().await {
         if method.is_empty() {
             method = line.split(' ').next().unwrap_or_default().to_owned();
         } else if let Some(value) = line.strip_prefix("CSeq: ") {
             cseq = value.to_owned();
+        } else if let Some(value) = line.strip_prefix("Authorization: ") {
+            login = value.to_owned();
         }
         if !line.is_empty() {
             continue;
         }
         log.lock().unwrap().push(method.clone());
+        let refusal = match &manner {
+            Manner::RefuseLogins => Some("Digest realm=\"camera\", nonce=\"0123456789abcdef\""),
+            Manner::Basic(right, ..) if login != format!("Basic {right}") => Some("Basic realm=\"camera\""),
+            _ => None,
+        };
+        let codec = match &manner {
+            Manner::Play(codec, _) | Manner::Basic(_, codec, _) => *codec,
+            _ => Codec::H264,
+        };
         let answer = match (&manner, method.as_str()) {
-            (Manner::Mute, _) => None,
+            (Manner::MuteAt(mute), method) if *mute == method => None,
             (Manner::Answer(bytes), _) => Some(bytes.clone()),
-            (Manner::RefuseLogins, _) => {
-                let realm = "WWW-Authenticate: Digest realm=\"camera\", nonce=\"0123456789abcdef\"\r\n";
+            _ if refusal.is_some() => {
+                let realm = format!("WWW-Authenticate: {}\r\n", refusal.unwrap_or_default());
                 Some(format!("RTSP/1.0 401 Unauthorized\r\nCSeq: {cseq}\r\n{realm}\r\n").into_bytes())
             }
-            (Manner::Play(codec, _), "DESCRIBE") => Some(describe(*codec, &cseq, port)),
-            (Manner::Play(..), "SETUP") => Some(ok(&cseq, "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n")),
-            (Manner::Play(..), _) => Some(ok(&cseq, "")),
+            (_, "DESCRIBE") => Some(describe(codec, &cseq, port)),
+            (_, "SETUP") => Some(ok(&cseq, "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n")),
+            _ => Some(ok(&cseq, "")),
         };
         if let Some(answer) = answer {
             write.write_all(&answer).await.ok();
         }
-        if let (Manner::Play(codec, steps), "PLAY") = (&manner, method.as_str()) {
+        if let (Manner::Play(codec, steps) | Manner::Basic(_, codec, steps), "PLAY") = (&manner, method.as_str()) {
             // Keepalives are not answered while playing; tests are shorter than that.
             let (codec, steps) = (*codec, steps.clone());
             playing = Some(tokio::spawn(async move { play(write, codec, steps).await }));
             break;
         }
-        (method, cseq) = (String::new(), String::new());
+        (method, cseq, login) = (String::new(), String::new(), String::new());
     }
     while let Ok(Some(line)) = lines.next_line().await {
         let method = line.split(' ').next().unwrap_or_default();
