@@ -46,6 +46,9 @@ pub(super) struct SimArgs {
     /// h264 hoặc h265 / h264 or h265
     #[arg(long, value_parser = codec, default_value = "h264")]
     codec: Codec,
+    /// Mã hóa của luồng phụ; mặc định như luồng chính / Of the sub stream; as the main stream by default
+    #[arg(long, value_parser = codec)]
+    sub_codec: Option<Codec>,
     /// Bắt đăng nhập / Ask for a login (Digest and Basic)
     #[arg(long, value_name = "USER:PASS", value_parser = login)]
     auth: Option<(String, Secret)>,
@@ -96,6 +99,7 @@ pub(super) async fn run(args: SimArgs) -> anyhow::Result<ExitCode> {
         sub_size: args.sub_size,
         sub_fps: args.sub_fps,
         codec: args.codec,
+        sub_codec: args.sub_codec,
         auth: args.auth,
         seed: args.seed,
         ledger: args.ledger,

@@ -1,11 +1,16 @@
-//! JSON bodies to what they must be, with the place of what is wrong.
+//! JSON bodies to what they must be, with the place of what is wrong; and the answer to what was made of one.
 
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 
-use axum::extract::{FromRequest, Request};
+use axum::{
+    Json,
+    extract::{FromRequest, Request},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
 use bytes::BytesMut;
 use futures::StreamExt;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::error::ApiError;
 use crate::domain::refusal::Refusal;
@@ -16,6 +21,11 @@ pub(super) const BODY_BYTES_MAX: usize = 256 * 1024;
 const SWALLOWED_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How long a body may take to arrive.
 const ARRIVAL_MAX: Duration = Duration::from_secs(30);
+
+/// 201: what was made, and in `Location` where it is from now on.
+pub(super) fn created(path: &str, id: impl Display, made: impl Serialize) -> Response {
+    (StatusCode::CREATED, [(header::LOCATION, format!("{path}/{id}"))], Json(made)).into_response()
+}
 
 /// A body that was JSON of this shape.
 #[derive(Debug)]

@@ -1,14 +1,14 @@
 //! Cameras and clusters.
 
-use axum::{
-    Json,
-    extract::State,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use serde::Serialize;
 
-use super::{body::Given, error::ApiError, params::Id, state::AppState};
+use super::{
+    body::{Given, created},
+    error::ApiError,
+    params::Id,
+    state::AppState,
+};
 use crate::{
     domain::{
         camera::{Camera, CameraDraft, StreamKind, StreamStatus},
@@ -114,9 +114,7 @@ pub(super) async fn add(
     let camera = draft.checked()?;
     let (store, now) = (state.store.clone(), state.now());
     let id = state.change(async move { store.add_camera(&actor, &camera, now).await }).await?;
-    let camera = CameraJson::new(find(&state, id).await?, &state.board);
-    let location = [(header::LOCATION, format!("/api/v1/cameras/{id}"))];
-    Ok((StatusCode::CREATED, location, Json(camera)).into_response())
+    Ok(created("/api/v1/cameras", id, CameraJson::new(find(&state, id).await?, &state.board)))
 }
 
 pub(super) async fn change(

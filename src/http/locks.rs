@@ -1,37 +1,28 @@
-//! Locks on recordings, outages declared beforehand, and what is missing of a camera.
+//! Locks on recordings, and outages declared beforehand.
 
-use axum::{
-    Json,
-    extract::State,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    body::Given,
-    cameras,
+    body::{Given, created},
     error::ApiError,
     params::{Id, Params},
     state::AppState,
 };
 use crate::{
     domain::{
-        camera::StreamKind,
-        ids::{CameraId, GapId, LockId, PlannedId, StreamId},
+        ids::{CameraId, LockId, PlannedId},
         query::Actor,
         refusal::Refusal,
-        segment::GapCause,
         time::Span,
     },
-    record::accounts::{self, Accounted},
-    store::{LedgerGap, LedgerStream, Lock, Planned},
+    store::{Lock, Planned},
 };
 
 /// The most cameras of one lock or outage.
 const CAMERAS_MAX: usize = 1000;
 /// What is shown when no start is given: the last day, microseconds.
-const DAY_US: i64 = 86_400_000_000;
+pub(super) const DAY_US: i64 = 86_400_000_000;
 
 #[derive(Serialize)]
 pub(super) struct LockList {
@@ -110,61 +101,6 @@ pub(super) struct PlannedDraft {
     reason: String,
 }
 
-#[derive(Serialize)]
-pub(super) struct GapReport {
-    camera: CameraId,
-    streams: Vec<StreamReport>,
-}
-
-#[derive(Serialize)]
-struct StreamReport {
-    id: StreamId,
-    kind: StreamKind,
-    start_us: i64,
-    end_us: i64,
-    recorded_us: i64,
-    gap_us: i64,
-    removed_us: i64,
-    gaps: Vec<GapJson>,
-}
-
-#[derive(Serialize)]
-struct GapJson {
-    id: Option<GapId>,
-    start_us: i64,
-    end_us: i64,
-    cause: GapCause,
-    evidence: String,
-    planned_by: Option<String>,
-    open: bool,
-}
-
-impl StreamReport {
-    fn new((stream, accounted): (LedgerStream, Accounted)) -> Self {
-        let Accounted { window, recorded_us, gap_us, removed_us, gaps, open } = accounted;
-        let last = gaps.len().wrapping_sub(1);
-        let gap = |(i, LedgerGap { id, gap, planned_by }): (usize, LedgerGap)| GapJson {
-            id,
-            start_us: gap.span.start_us,
-            end_us: gap.span.end_us,
-            cause: gap.cause,
-            evidence: gap.evidence,
-            planned_by,
-            open: open && i == last,
-        };
-        Self {
-            id: stream.stream,
-            kind: stream.kind,
-            start_us: window.start_us,
-            end_us: window.end_us,
-            recorded_us,
-            gap_us,
-            removed_us,
-            gaps: gaps.into_iter().enumerate().map(gap).collect(),
-        }
-    }
-}
-
 pub(super) async fn list(_: Actor, State(state): State<AppState>) -> Result<Json<LockList>, ApiError> {
     let locks = state.store.locks().await?.into_iter().map(LockJson::from).collect();
     Ok(Json(LockList { locks }))
@@ -222,25 +158,9 @@ pub(super) async fn remove_planned(
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn gaps(
-    _: Actor,
-    State(state): State<AppState>,
-    Id(id): Id,
-    params: Params,
-) -> Result<Json<GapReport>, ApiError> {
-    let camera = cameras::find(&state, CameraId(id)).await?.id;
-    let now_us = state.clock.media().us();
-    let end_us = params.time_us("to")?.unwrap_or(now_us);
-    let start_us = params.time_us("from")?.unwrap_or(end_us.saturating_sub(DAY_US));
-    let asked = span(start_us, end_us)?;
-    let streams = accounts::of_camera(&state.store, &state.board, camera, asked, now_us).await?;
-    Ok(Json(GapReport { camera, streams: streams.into_values().map(StreamReport::new).collect() }))
-}
-
 fn made_at<T: Copy + std::fmt::Display + Serialize>(path: &str, ids: Vec<T>) -> Result<Response, ApiError> {
     let id = *ids.first().ok_or_else(|| ApiError::Internal(format!("{path}: nothing was made")))?;
-    let location = [(header::LOCATION, format!("{path}/{id}"))];
-    Ok((StatusCode::CREATED, location, Json(Made { id, ids })).into_response())
+    Ok(created(path, id, Made { id, ids }))
 }
 
 fn checked(mut cameras: Vec<CameraId>) -> Result<Vec<CameraId>, Refusal> {
@@ -253,7 +173,7 @@ fn checked(mut cameras: Vec<CameraId>) -> Result<Vec<CameraId>, Refusal> {
     Ok(cameras)
 }
 
-fn span(start_us: i64, end_us: i64) -> Result<Span, Refusal> {
+pub(super) fn span(start_us: i64, end_us: i64) -> Result<Span, Refusal> {
     Span::new(start_us, end_us).ok_or_else(|| {
         Refusal::new(
             "end_us",

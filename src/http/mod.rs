@@ -19,6 +19,7 @@ mod changes;
 /// Errors to statuses and sentences.
 pub mod error;
 mod events;
+mod gaps;
 mod guard;
 mod live;
 mod locks;

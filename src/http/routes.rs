@@ -5,7 +5,7 @@ use axum::{
 };
 
 use super::{
-    cameras, changes, events, guard, live, locks, media, openapi, rules, serve, shapes, state::AppState, status,
+    cameras, changes, events, gaps, guard, live, locks, media, openapi, rules, serve, shapes, state::AppState, status,
     storage, timeline, video, web,
 };
 
@@ -148,7 +148,7 @@ impl Route {
 
 const CAMERA: Param = Param { name: "camera", kind: Kind::Int, about: "Of this camera; required." };
 const EVENT_FILTERS: &[Param] = &[
-    Param { name: "camera", kind: Kind::Ids, about: "Of these cameras." },
+    OF_CAMERAS,
     Param { name: "kind", kind: Kind::OneOf(&["motion", "intrusion"]), about: "Of this kind of rule." },
     Param {
         name: "class",
@@ -177,14 +177,16 @@ const UNTIL: Param = Param {
     about: "Where the clip ends, at most its event's `clip.end_us`: give it to read one and the same file piece by piece \
             while more is being recorded.",
 };
-const SPAN: &[Param] = &[
-    Param { name: "from", kind: Kind::Time, about: "From this time on; a day before the end when not given." },
-    Param {
-        name: "to",
-        kind: Kind::Time,
-        about: "Up to this time; now (of what is to come: for ever) when not given.",
-    },
-];
+const SINCE: Param =
+    Param { name: "from", kind: Kind::Time, about: "From this time on; a day before the end when not given." };
+const UP_TO: Param = Param {
+    name: "to",
+    kind: Kind::Time,
+    about: "Up to this time; now (of what is to come: for ever) when not given.",
+};
+const OF_CAMERAS: Param = Param { name: "camera", kind: Kind::Ids, about: "Of these cameras." };
+const SPAN: &[Param] = &[SINCE, UP_TO];
+const CAMERAS_SPAN: &[Param] = &[OF_CAMERAS, SINCE, UP_TO];
 const DOWNLOAD: Param = Param { name: "download", kind: Kind::Flag, about: "1 to keep it as a file." };
 
 const FROM: Param = Param { name: "from", kind: Kind::Time, about: "Where it begins; required." };
@@ -244,9 +246,11 @@ table! {
     Get "/api/v1/cameras/{id}/timeline", Playback "camera", timeline::show,
         "What of a span of at most a week was recorded, what moved, what is missing and why.",
         &[FROM, TO, STEP, STREAM], None, Json("Timeline");
-    Get "/api/v1/cameras/{id}/gaps", Playback "camera", locks::gaps,
+    Get "/api/v1/cameras/{id}/gaps", Playback "camera", gaps::of_camera,
         "What is missing of each stream and why; recorded, gaps and removed add up to the window answered.",
         SPAN, None, Json("GapReport");
+    Get "/api/v1/gaps", Playback "camera", gaps::of_all,
+        "The same of several cameras, or of all that take part.", CAMERAS_SPAN, None, Json("GapReports");
     Get "/api/v1/locks", Playback "lock", locks::list,
         "The locks that hold, newest first.", &[], None, Json("LockList");
     Post "/api/v1/locks", Configure "lock", locks::add,

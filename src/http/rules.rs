@@ -1,14 +1,15 @@
 //! Rules: what an officer wants to be told about.
 
-use axum::{
-    Json,
-    extract::State,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use serde::Serialize;
 
-use super::{body::Given, cameras, error::ApiError, params::Id, state::AppState};
+use super::{
+    body::{Given, created},
+    cameras,
+    error::ApiError,
+    params::Id,
+    state::AppState,
+};
 use crate::domain::{
     camera::Camera,
     ids::RuleId,
@@ -61,9 +62,7 @@ pub(super) async fn add(
     let mut rule = checked(&draft, &cameras)?;
     let (store, now, new) = (state.store.clone(), state.clock.wall(), rule.clone());
     rule.id = state.change(async move { store.add_rule(&actor, &new, now).await }).await?;
-    let location = [(header::LOCATION, format!("/api/v1/rules/{}", rule.id))];
-    let json = RuleJson::new(&state, &rule, &cameras).await?;
-    Ok((StatusCode::CREATED, location, Json(json)).into_response())
+    Ok(created("/api/v1/rules", rule.id, RuleJson::new(&state, &rule, &cameras).await?))
 }
 
 pub(super) async fn change(

@@ -1,15 +1,10 @@
 //! Shapes drawn on a camera's picture.
 
-use axum::{
-    Json,
-    extract::State,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    body::Given,
+    body::{Given, created},
     cameras,
     error::ApiError,
     params::{Id, Params},
@@ -115,8 +110,7 @@ pub(super) async fn add(
     let shape = checked(&state, draft, ShapeId(0)).await?;
     let (store, now, new) = (state.store.clone(), state.clock.wall(), shape.clone());
     let id = state.change(async move { store.add_shape(&actor, &new, now).await }).await?;
-    let location = [(header::LOCATION, format!("/api/v1/shapes/{id}"))];
-    Ok((StatusCode::CREATED, location, Json(ShapeJson::from(Shape { id, ..shape }))).into_response())
+    Ok(created("/api/v1/shapes", id, ShapeJson::from(Shape { id, ..shape })))
 }
 
 pub(super) async fn change(

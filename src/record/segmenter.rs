@@ -13,7 +13,7 @@ use crate::domain::{
     time::MediaTime,
 };
 
-/// The longest fragment, ticks, where the order of pictures allows a cut.
+/// The longest fragment on disk, ticks.
 const FRAGMENT_MAX: i64 = TICKS_PER_SECOND;
 /// The shortest fragment that a key frame ends: a stream of key frames only would else be a fragment a frame.
 const GROUP_MIN: i64 = TICKS_PER_SECOND * 2 / 5;
@@ -74,8 +74,10 @@ impl Fragment {
 }
 
 /// The state of one stream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Segmenter {
+    /// The longest fragment, ticks, where the order of pictures allows a cut.
+    longest_90k: i64,
     /// Session and parameters of what is pending or was last.
     current: Option<(u32, Arc<StreamParams>)>,
     pending: VecDeque<Packet>,
@@ -90,7 +92,27 @@ pub struct Segmenter {
 /// Where something starts: ticks and media time.
 type Start = (i64, MediaTime);
 
+impl Default for Segmenter {
+    fn default() -> Self {
+        Self::cutting_at(FRAGMENT_MAX)
+    }
+}
+
 impl Segmenter {
+    /// One whose fragments are at most so long, ticks, where the order of pictures allows a cut.
+    #[must_use]
+    pub fn cutting_at(longest_90k: i64) -> Self {
+        Self {
+            longest_90k,
+            current: None,
+            pending: VecDeque::new(),
+            pending_bytes: 0,
+            reorder: 0,
+            segment: None,
+            durations: VecDeque::new(),
+        }
+    }
+
     /// Takes the next packet; gives the fragments that are complete now.
     pub fn push(&mut self, packet: Packet) -> Vec<Fragment> {
         let mut out = Vec::new();
@@ -152,7 +174,7 @@ impl Segmenter {
             let packet = &self.pending[at];
             let so_far = packet.pts_90k.saturating_sub(first.pts_90k);
             let at_key = packet.key && (!first.key || so_far >= GROUP_MIN || self.is_longer(packet, SEGMENT));
-            if (at_key || so_far >= FRAGMENT_MAX) && self.pending.range(at..).all(|p| p.pts_90k > before) {
+            if (at_key || so_far >= self.longest_90k) && self.pending.range(at..).all(|p| p.pts_90k > before) {
                 return (len - at > lookahead).then_some((at, false));
             }
             before = before.max(packet.pts_90k);

@@ -88,6 +88,7 @@ impl Recording {
             let fragments = match timeout(IDLE, packets.recv()).await {
                 Ok(Some(packet)) => {
                     idles = 0;
+                    self.shared.live.push(&packet);
                     self.segmenter.push(packet)
                 }
                 Ok(None) => break,
@@ -112,8 +113,6 @@ impl Recording {
     }
 
     async fn hand_over(&mut self, fragment: Fragment) {
-        // Before the disk, which may be slow.
-        self.shared.live.push(self.stream.stream, &fragment);
         let Some(room) = self.room_for(&fragment).await else { return self.give_up(&fragment) };
         self.tell_shed();
         let samples = fragment.samples.len() as u64;

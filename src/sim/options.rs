@@ -40,6 +40,8 @@ pub struct Options {
     pub sub_fps: u32,
     /// H.264 or H.265.
     pub codec: Codec,
+    /// The same for the sub stream; `None`: as the main stream.
+    pub sub_codec: Option<Codec>,
     /// User and password that clients must give.
     pub auth: Option<(String, Secret)>,
     /// Decides the drawn scenes and every number a session starts with.
@@ -70,6 +72,7 @@ impl Default for Options {
             sub_size: (640, 360),
             sub_fps: 10,
             codec: Codec::H264,
+            sub_codec: None,
             auth: None,
             seed: 1,
             ledger: None,
@@ -133,15 +136,16 @@ impl Options {
             n => Err(self.videos[(camera - 1) as usize % n].clone()),
         };
         let gop = if self.gop == 0 { 2 * self.fps } else { self.gop };
-        let (codec, b_frames) = (self.codec, self.b_frames);
+        let b_frames = self.b_frames;
         let settings = match kind {
             StreamKind::Main => {
                 let ((width, height), fps, bitrate_kbps) = (self.size, self.fps, self.bitrate_kbps);
-                Settings { width, height, fps, bitrate_kbps, gop, codec, b_frames }
+                Settings { width, height, fps, bitrate_kbps, gop, codec: self.codec, b_frames }
             }
             StreamKind::Sub => {
                 let ((width, height), fps) = (self.sub_size, self.sub_fps);
                 let gop = (gop * fps / self.fps).max(1);
+                let codec = self.sub_codec.unwrap_or(self.codec);
                 Settings { width, height, fps, bitrate_kbps: (self.bitrate_kbps / 4).max(128), gop, codec, b_frames }
             }
         };
@@ -241,5 +245,14 @@ mod tests {
         let file = Options { videos: vec!["a.mp4".into()], ..drawn };
         assert_eq!(file.wanted(1, StreamKind::Sub), file.wanted(40, StreamKind::Sub));
         assert_eq!(file.wanted(1, StreamKind::Sub).settings.gop, 20, "two seconds of 10 a second");
+    }
+
+    #[test]
+    fn the_sub_stream_is_coded_as_the_main_stream_unless_said_otherwise() {
+        let codecs =
+            |options: &Options| [StreamKind::Main, StreamKind::Sub].map(|kind| options.wanted(1, kind).settings.codec);
+        let options = Options { codec: Codec::H265, ..Options::default() };
+        assert_eq!(codecs(&options), [Codec::H265, Codec::H265]);
+        assert_eq!(codecs(&Options { sub_codec: Some(Codec::H264), ..options }), [Codec::H265, Codec::H264]);
     }
 }

@@ -107,6 +107,21 @@ fn shapes_belong_to_a_camera_and_must_be_drawable() {
 }
 
 #[test]
+fn gaps_are_reported_of_all_cameras_or_of_some() {
+    let server = Server::start();
+    let ids = ["Cổng Bắc", "Cổng Nam"].map(|name| server.camera(name));
+    let reports = |query: &str| server.get(&format!("/api/v1/gaps{query}")).ok(200)["cameras"].clone();
+    let one = |id: i64| server.get(&format!("/api/v1/cameras/{id}/gaps")).ok(200);
+    assert_eq!(reports(""), json!(ids.map(one)));
+    assert_eq!(reports(&format!("?camera={}", ids[1])), json!([one(ids[1])]));
+    assert_eq!(server.delete(&format!("/api/v1/cameras/{}", ids[0])).status, 204);
+    assert_eq!(reports(""), json!([one(ids[1])]), "only those that take part");
+    assert_eq!(reports(&format!("?camera={}", ids[0])), json!([one(ids[0])]), "unless it is asked for");
+    assert_eq!(server.get("/api/v1/gaps?camera=999").refused(404), ["id"]);
+    assert_eq!(server.get("/api/v1/gaps?from=2000&to=1000").refused(400), ["end_us"]);
+}
+
+#[test]
 fn a_rule_is_kept_in_versions_and_a_zone_that_crosses_itself_is_refused() {
     let server = Server::start();
     server.camera("Cổng Bắc");

@@ -1,13 +1,14 @@
 /** Whether recording is dead somewhere, and the sound that says so. */
+import { api, Refused } from './api';
 import { cameras } from './cameras.svelte';
 import { now } from './now.svelte';
+import { said, sentence, w } from './settings.svelte';
 import { SECOND_US } from './time';
-import type { Camera } from './types';
+import { toasts } from './toasts.svelte';
+import type { Camera, Notice } from './types';
 
 /** A camera that restarts is not worth an alarm. */
 const PATIENCE_US = 30 * SECOND_US;
-/** How long a loss on the disk is spoken of. */
-const DISK_US = 120 * SECOND_US;
 const EVERY_MS = 8000;
 const KEY = 'alarm-sound';
 
@@ -19,18 +20,21 @@ function kept(): boolean {
   }
 }
 
+const seenKey = (notice: Notice): string => `${notice.id} ${notice.times ?? 1}`;
+
 class Alarm {
   /** Since when each stream has not been streaming, as far as this page knows. */
   #since = new Map<number, number>();
-  #lost: { count: number; at_us: number } | undefined;
   #sound: AudioContext | undefined;
+  #seen: string[] = $state([]);
   wanted: boolean = $state(kept());
   /** The browser lets us make a sound. */
   allowed: boolean = $state(false);
 
   readonly dead: { camera: Camera; since_us: number }[] = $derived.by(() => this.#find(now.us));
-  readonly disk: boolean = $derived.by(() => this.#diskAt(now.us));
-  readonly on: boolean = $derived(this.dead.length > 0 || this.disk);
+  /** What the server says is wrong, without what was seen here a moment ago. */
+  readonly notices: Notice[] = $derived((cameras.status?.alarms ?? []).filter((n) => !this.#seen.includes(seenKey(n))));
+  readonly on: boolean = $derived(this.dead.length > 0 || this.notices.length > 0);
 
   constructor() {
     setInterval(() => {
@@ -55,13 +59,18 @@ class Alarm {
     return found;
   }
 
-  #diskAt(now_us: number): boolean {
-    const count = cameras.status?.counters['packets_lost'];
-    if (count === undefined) return false;
-    // What was lost before this page was opened is not new.
-    this.#lost ??= { count, at_us: -Infinity };
-    if (count !== this.#lost.count) this.#lost = { count, at_us: count > this.#lost.count ? now_us : -Infinity };
-    return now_us - this.#lost.at_us < DISK_US;
+  /** Somebody has seen it; it comes back when it happens again, or when the server did not hear. */
+  async see(notice: Notice): Promise<void> {
+    const key = seenKey(notice);
+    this.#seen.push(key);
+    try {
+      await api.seen(notice);
+    } catch (error) {
+      this.#seen = this.#seen.filter((k) => k !== key);
+      const why = error instanceof Refused ? error.refusals[0] : undefined;
+      toasts.say(why ? sentence(said(why)) : w().failedText, 'bad');
+    }
+    cameras.refreshStatus();
   }
 
   /** Called by a click: only then may a page make a sound. */

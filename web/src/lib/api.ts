@@ -1,6 +1,24 @@
 /** One small door to the server: JSON in and out, refusals as values a form can show. */
 import type { Storage, StorageSettings } from './storage';
-import type { AlertEvent, Camera, CameraDraft, Cluster, EventPage, Refusal, Rule, RuleDraft, Status, StreamKind, Timeline } from './types';
+import type {
+  AlertEvent,
+  Camera,
+  CameraDraft,
+  Cluster,
+  EventPage,
+  GapReport,
+  Lock,
+  LockDraft,
+  Notice,
+  Planned,
+  PlannedDraft,
+  Refusal,
+  Rule,
+  RuleDraft,
+  Status,
+  StreamKind,
+  Timeline,
+} from './types';
 
 const BASE = '/api/v1';
 
@@ -34,6 +52,10 @@ async function ask<T>(method: string, path: string, body?: unknown, keepalive = 
 
 export const api = {
   status: () => ask<Status>('GET', '/status'),
+  /** `times` as it was shown: what has happened again meanwhile stays. */
+  seen: (alarm: Notice) => ask<void>('POST', `/alarms/${alarm.id}/seen`, { times: alarm.times ?? null }),
+  /** One camera, also one that was removed. */
+  camera: (id: number) => ask<Camera>('GET', `/cameras/${id}`),
   cameras: () => ask<{ cameras: Camera[] }>('GET', '/cameras').then((a) => a.cameras),
   clusters: () => ask<{ clusters: Cluster[] }>('GET', '/clusters').then((a) => a.clusters),
   addCamera: (draft: CameraDraft) => ask<Camera>('POST', '/cameras', draft),
@@ -46,6 +68,13 @@ export const api = {
   events: (query: URLSearchParams) => ask<EventPage>('GET', `/events?${query}`),
   timeline: (camera: number, from_us: number, to_us: number, step_us: number) =>
     ask<Timeline>('GET', `/cameras/${camera}/timeline?from=${from_us}&to=${to_us}&step=${step_us}`),
+  gaps: (query: URLSearchParams) => ask<{ cameras: GapReport[] }>('GET', `/gaps?${query}`).then((a) => a.cameras),
+  locks: () => ask<{ locks: Lock[] }>('GET', '/locks').then((a) => a.locks),
+  addLock: (draft: LockDraft) => ask<{ ids: number[] }>('POST', '/locks', draft),
+  removeLock: (id: number, leaving: boolean) => ask<void>('DELETE', `/locks/${id}`, undefined, leaving),
+  planned: (from_us: number) => ask<{ planned: Planned[] }>('GET', `/planned?from=${from_us}`).then((a) => a.planned),
+  addPlanned: (draft: PlannedDraft) => ask<{ ids: number[] }>('POST', '/planned', draft),
+  removePlanned: (id: number, leaving: boolean) => ask<void>('DELETE', `/planned/${id}`, undefined, leaving),
   storage: () => ask<Storage>('GET', '/storage'),
   changeStorage: (settings: StorageSettings) => ask<StorageSettings>('PUT', '/storage', settings),
   confirmRemoval: (stopped_us: number) => ask<void>('POST', '/storage/confirm', { stopped_us }),
@@ -63,8 +92,10 @@ export const url = {
     `${BASE}/cameras/${camera}/picture.jpg?at=${Math.round(at_us)}${stream ? `&stream=${stream}` : ''}`,
   filmJson: (camera: number, from_us: number, to_us: number, stream: StreamKind | null) =>
     `${BASE}/cameras/${camera}/video.json?from=${from_us}&to=${to_us}${stream ? `&stream=${stream}` : ''}`,
-  film: (camera: number, from_us: number, to_us: number, stream: StreamKind, download = false) =>
-    `${BASE}/cameras/${camera}/video.mp4?from=${from_us}&to=${to_us}&stream=${stream}${download ? '&download=1' : ''}`,
+  film: (camera: number, from_us: number, to_us: number, stream: StreamKind) =>
+    `${BASE}/cameras/${camera}/video.mp4?from=${from_us}&to=${to_us}&stream=${stream}`,
+  filmDownload: (camera: number, from_us: number, to_us: number, stream: StreamKind) =>
+    `${BASE}/cameras/${camera}/video.mp4?from=${from_us}&to=${to_us}&stream=${stream}&download=1`,
   /** `until` keeps the clip of a young event the same file while the player reads it piece by piece. */
   clip: (event: AlertEvent, stream: StreamKind | null) =>
     `${BASE}/events/${event.id}/clip.mp4?${stream ? `stream=${stream}&` : ''}until=${event.clip?.end_us ?? ''}`,

@@ -25,9 +25,9 @@ class Cameras {
     this.refreshStatus();
     setInterval(() => this.refreshStatus(), 30_000);
     live.on((kind) => {
-      const wanted = kind === 'picture' ? this.watchers > 0 && !document.hidden : kind !== 'event';
+      const wanted = kind === 'picture' ? this.watchers > 0 && !document.hidden : kind !== 'event' && kind !== 'alarms';
       if (wanted) this.refresh();
-      if (kind === 'config' || kind === 'reload') this.refreshStatus();
+      if (kind === 'config' || kind === 'alarms' || kind === 'reload') this.refreshStatus();
     });
     document.addEventListener('visibilitychange', () => {
       if (!document.hidden) this.refresh();

@@ -1,22 +1,28 @@
 /** A live view: fragments from a WebSocket into a Media Source, kept short and close to now. */
 import { url } from './api';
-import type { StreamKind } from './types';
+import type { Refusal, StreamKind } from './types';
+import { release } from './view.svelte';
 
 const AGAIN_MS = 2000;
 /** Farther behind than this, the picture jumps forward; seconds. */
-const BEHIND_MAX_S = 4;
-/** Where it jumps to, before the end of what is there. */
-const MARGIN_S = 0.6;
+const BEHIND_MAX_S = 1.5;
+/** Farther behind than this, it goes a little faster. */
+const BEHIND_S = 0.8;
+const FASTER = 1.1;
+/** Where it jumps to, before the end of what is there: two pieces of a fifth of a second. */
+const MARGIN_S = 0.4;
 /** What is kept behind the picture. */
 const KEPT_S = 20;
-/** Fragments that may wait for the browser's decoder. */
-const WAITING_MAX = 64;
+/** Pieces that may wait for the browser's decoder: most of a minute. */
+const WAITING_MAX = 256;
 
 export interface Heard {
   /** Another film begins: its time 0. */
   onstart: (start_us: number) => void;
   /** The browser cannot play it. */
   onunplayable: (mime: string) => void;
+  /** The server will not show it now; it is asked again. */
+  onrefused: (why: Refusal) => void;
 }
 
 /** Whether this browser can play fragments at all. */
@@ -47,8 +53,7 @@ export class Feed {
     clearTimeout(this.#timer);
     this.#socket?.close();
     this.#drop();
-    this.video.removeAttribute('src');
-    this.video.load();
+    release(this.video);
   }
 
   #open(): void {
@@ -71,7 +76,8 @@ export class Feed {
   }
 
   #begin(text: string): void {
-    const said = JSON.parse(text) as { mime?: string; start_us?: number };
+    const said = JSON.parse(text) as { mime?: string; start_us?: number; errors?: Refusal[] };
+    if (said.errors?.[0]) this.heard.onrefused(said.errors[0]);
     if (!said.mime) return;
     if (!MediaSource.isTypeSupported(said.mime)) {
       this.heard.onunplayable(said.mime);
@@ -130,7 +136,10 @@ export class Feed {
     if (buffered.length === 0) return;
     const last = buffered.length - 1;
     const [start, end] = [buffered.start(last), buffered.end(last)];
-    if (currentTime < start || end - currentTime > BEHIND_MAX_S) this.video.currentTime = Math.max(start, end - MARGIN_S);
+    const behind = end - currentTime;
+    if (currentTime < start || behind > BEHIND_MAX_S) this.video.currentTime = Math.max(start, end - MARGIN_S);
+    const rate = behind > BEHIND_S ? FASTER : 1;
+    if (this.video.playbackRate !== rate) this.video.playbackRate = rate;
     if (this.video.paused) void this.video.play().catch(() => undefined);
   }
 }

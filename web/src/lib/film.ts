@@ -1,5 +1,5 @@
 /** Films of a camera: where a moment lies in one, and which one holds a moment. */
-import { refusalsOf, url } from './api';
+import { url } from './api';
 import type { Film, FilmPart, Refusal, StreamKind, TimeSpan } from './types';
 import { MINUTE_US } from './time';
 
@@ -34,21 +34,28 @@ export function partFor(parts: TimeSpan[], us: number): TimeSpan | undefined {
   return parts.find((part) => us < part.end_us - 1000);
 }
 
+/** What a span holds: one film, the parts it can be had in where the picture's settings change within, or why none. */
+export interface Holds {
+  film: Film | null;
+  parts: TimeSpan[];
+  refusals: Refusal[];
+}
+
+export async function describeFilm(camera: number, from_us: number, to_us: number, stream: StreamKind | null): Promise<Holds> {
+  const answer = await fetch(url.filmJson(camera, Math.round(from_us), Math.round(to_us), stream));
+  const body = (await answer.json().catch(() => ({}))) as Film & { errors?: Refusal[] };
+  if (answer.ok) return { film: body, parts: [], refusals: [] };
+  return { film: null, parts: body.parts ?? [], refusals: body.errors ?? [] };
+}
+
 /** Asks for the film from a moment on; a change of the picture's settings shortens it. */
 export async function findFilm(camera: number, from_us: number, stream: StreamKind | null): Promise<Film | Refusal[]> {
-  let [from, to] = [Math.round(from_us), Math.round(from_us + WINDOW_US)];
+  let [from, to] = [from_us, from_us + WINDOW_US];
   for (let tries = 0; ; tries++) {
-    const answer = await fetch(url.filmJson(camera, from, to, stream));
-    if (answer.ok) return (await answer.json()) as Film;
-    if (answer.status === 409 && tries < 2) {
-      const { parts } = (await answer.json()) as { parts?: TimeSpan[] };
-      const part = partFor(parts ?? [], from_us);
-      if (part) {
-        [from, to] = [Math.max(part.start_us, from), part.end_us];
-        continue;
-      }
-      return [];
-    }
-    return refusalsOf(answer);
+    const { film, parts, refusals } = await describeFilm(camera, from, to, stream);
+    if (film) return film;
+    const part = tries < 2 ? partFor(parts, from_us) : undefined;
+    if (!part) return refusals;
+    [from, to] = [Math.max(part.start_us, from), part.end_us];
   }
 }

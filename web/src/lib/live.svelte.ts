@@ -1,42 +1,21 @@
 /** Hears of changes from the server and says when the server is gone. */
 import { url } from './api';
+import { listen, type ChangeKind, type Heard } from './changes';
 
-export type ChangeKind = 'config' | 'status' | 'picture' | 'event' | 'reload';
-const KINDS: ChangeKind[] = ['config', 'status', 'picture', 'event', 'reload'];
 type Listener = (kind: ChangeKind, id: number | null) => void;
 
 /** A short break (a server restart, a sleeping laptop) is not worth a sentence. */
 const QUIET_MS = 4000;
-/** The browser reconnects by itself except after an answer that is no stream; then this long after. */
-const AGAIN_MS = 5000;
 
 class Live {
   gone: boolean = $state(false);
   #listeners = new Set<Listener>();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #missed = false;
 
   start(): void {
-    const source = new EventSource(url.changes);
-    for (const kind of KINDS) {
-      source.addEventListener(kind, (message: MessageEvent<string>) => this.#tell(kind, idOf(message.data)));
-    }
-    source.onopen = () => {
-      clearTimeout(this.#timer);
-      this.#timer = undefined;
-      this.gone = false;
-      // What happened while nobody listened is not sent again: read everything anew.
-      if (this.#missed) this.#tell('reload', null);
-      this.#missed = false;
-    };
-    source.onerror = () => {
-      this.#missed = true;
-      this.#timer ??= setTimeout(() => (this.gone = true), QUIET_MS);
-      if (source.readyState === EventSource.CLOSED) {
-        source.close();
-        setTimeout(() => this.start(), AGAIN_MS);
-      }
-    };
+    const tell = (heard: Heard): void => this.#hear(heard);
+    if ('SharedWorker' in window) share(tell);
+    else listen(url.changes, tell);
   }
 
   /** Returns how to stop listening. */
@@ -45,18 +24,39 @@ class Live {
     return () => this.#listeners.delete(listener);
   }
 
+  #hear(heard: Heard): void {
+    if (heard.kind === 'down') {
+      this.#timer ??= setTimeout(() => (this.gone = true), QUIET_MS);
+    } else if (heard.kind === 'open') {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+      this.gone = false;
+      // What happened while nobody listened is not sent again: read everything anew.
+      this.#tell('reload', null);
+    } else {
+      this.#tell(heard.kind, heard.id);
+    }
+  }
+
   #tell(kind: ChangeKind, id: number | null): void {
     for (const listener of this.#listeners) listener(kind, id);
   }
 }
 
-function idOf(data: string): number | null {
-  try {
-    const id: unknown = (JSON.parse(data) as { id?: unknown }).id;
-    return typeof id === 'number' ? id : null;
-  } catch {
-    return null;
-  }
+/** Through the worker that listens for all tabs; where it cannot run, on a line of one's own. */
+function share(tell: (heard: Heard) => void): void {
+  const worker = new SharedWorker(new URL('./changes.worker.ts', import.meta.url), { type: 'module', name: 'changes' });
+  worker.onerror = () => {
+    worker.onerror = null;
+    listen(url.changes, tell);
+  };
+  worker.port.onmessage = ({ data }: MessageEvent<Heard>) => tell(data);
+  worker.port.postMessage('hello');
+  addEventListener('pagehide', () => worker.port.postMessage('bye'));
+  // Back from the browser's store of left pages.
+  addEventListener('pageshow', (event) => {
+    if (event.persisted) worker.port.postMessage('hello');
+  });
 }
 
 export const live = new Live();

@@ -1,6 +1,6 @@
 /** The hand of the playback page: which film is in the player, and what moment it shows. */
 import { url } from './api';
-import { findFilm, mediaOf, shows, wallOf, WINDOW_US } from './film';
+import { findFilm, mediaOf, shows, wallOf } from './film';
 import { now } from './now.svelte';
 import { SECOND_US } from './time';
 import type { Film, Refusal, StreamKind, TimeSpan } from './types';
@@ -21,6 +21,8 @@ export class Playhead {
   /** Everything there is has been shown. */
   atNow: boolean = $state(false);
   wanted: boolean = $state(true);
+  /** Nobody sees it: the film was let go. */
+  resting: boolean = $state(false);
   /** The main stream cannot be played here. */
   sub: boolean = $state(false);
   video: HTMLVideoElement | undefined;
@@ -39,11 +41,19 @@ export class Playhead {
     clearTimeout(this.#timer);
   }
 
+  /** Lets the film go; `seek` brings it back. */
+  rest(): void {
+    this.close();
+    this.resting = true;
+    [this.film, this.src, this.state] = [null, null, 'loading'];
+  }
+
   /** Goes to a moment. */
   seek(us: number): void {
     const to = Math.min(us, now.us);
     this.jumped = null;
     this.atNow = false;
+    this.resting = false;
     clearTimeout(this.#timer);
     this.at = to;
     if (this.film && this.video && this.video.readyState > 0 && this.state === 'ready' && shows(this.film, to)) {
@@ -141,10 +151,5 @@ export class Playhead {
     if (!this.video) return;
     if (this.wanted) void this.video.play().catch(() => undefined);
     else this.video.pause();
-  }
-
-  get download(): string {
-    const to = Math.min(this.at + WINDOW_US, now.us);
-    return url.film(this.camera, Math.round(this.at), Math.round(to), this.film?.stream ?? 'main', true);
   }
 }

@@ -71,7 +71,7 @@ export type Page =
   | { name: 'camera-new' }
   | { name: 'camera'; id: number }
   | { name: 'camera-edit'; id: number }
-  | { name: 'storage' }
+  | { name: 'storage' | 'gaps' | 'locks' | 'planned' }
   | { name: 'unknown' };
 
 export function pageOf(path: string): Page {
@@ -88,5 +88,9 @@ export function pageOf(path: string): Page {
     if (id !== null && part.length === 3 && part[2] === 'edit') return { name: 'camera-edit', id };
   }
   if (part[0] === 'storage' && part.length === 1) return { name: 'storage' };
+  if (part[0] === 'storage' && part.length === 2) {
+    const name = (['gaps', 'locks', 'planned'] as const).find((name) => name === part[1]);
+    if (name) return { name };
+  }
   return { name: 'unknown' };
 }

@@ -55,6 +55,11 @@ export function said(refusal: { vi: string; en: string }): string {
   return refusal[settings.lang] || refusal.vi || refusal.en;
 }
 
+/** Who did something, as a person says it: until there are accounts, whoever sits at the machine. */
+export function who(actor: string): string {
+  return actor === 'local-admin' ? w().keep.localAdmin : actor;
+}
+
 /** A sentence as it stands alone: with a capital and a full stop. */
 export function sentence(text: string): string {
   const first = text.charAt(0).toLocaleUpperCase(settings.lang) + text.slice(1);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { about, isNumber, meant, size, typed } from './storage';
+import { about, heldDays, isNumber, meant, size, typed } from './storage';
 
 describe('storage', () => {
   it('sizes are said in the units disks are sold in', () => {
@@ -19,6 +19,20 @@ describe('storage', () => {
   it('only whole numbers from 1 and nothing at all are taken', () => {
     for (const good of ['', ' ', '1', ' 30 ']) expect(isNumber(good), good).toBe(true);
     for (const bad of ['0', '-1', '1.5', '1,5', 'x', '10000000000']) expect(isNumber(bad), bad).toBe(false);
+  });
+
+  it('days without a number are what fits, days with one are no more than fit', () => {
+    const keep = (continuous_days: number | null) => ({ continuous_days, motion_days: null, events_days: null, bytes: null });
+    const stream = { stream: 1, camera: 1, code: '', name: '', recorded: true, bytes: 0, oldest_us: null, keep: keep(null) };
+    const of = (day_bytes: number | null, promised_days: number | null) => ({
+      settings: { main: keep(null), sub: keep(30), cameras: [] },
+      streams: [{ ...stream, kind: 'main' as const, day_bytes }, { ...stream, kind: 'sub' as const, day_bytes }],
+      fits: { bytes: 0, spare_days: 4, promised_days },
+    });
+    expect(heldDays(of(1, null), 'main')).toBe(4);
+    expect(heldDays(of(1, null), 'sub')).toBe(30);
+    expect(heldDays(of(1, 12), 'sub')).toBe(12);
+    expect(heldDays(of(null, null), 'sub')).toBeNull();
   });
 
   it('an estimate is no more exact than it is', () => {

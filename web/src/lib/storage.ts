@@ -43,7 +43,7 @@ export interface Storage {
   streams: StoredStream[];
   fits: Fits;
   disks: Fits[];
-  waiting: { stopped_us: number; cause: 'settings' | 'clock'; segments: number; bytes: number } | null;
+  waiting: { stopped_us: number; cause: 'settings' | 'clock'; segments: number; bytes: number; events?: number } | null;
 }
 
 const GB = 1e9;
@@ -54,6 +54,14 @@ export function size(bytes: number, lang: Lang): string {
   let [value, unit] = [bytes, 0];
   while (value >= 1000 && unit < units.length - 1) [value, unit] = [value / 1000, unit + 1];
   return `${decimal(value, value < 10 && unit > 2 ? 1 : 0, lang)} ${units[unit]}`;
+}
+
+/** How many days a kind of stream is kept by the settings for all cameras; `null` while nothing was measured. */
+export function heldDays(storage: Pick<Storage, 'settings' | 'streams' | 'fits'>, kind: StreamKind): number | null {
+  if (!storage.streams.some((stream) => stream.kind === kind && stream.day_bytes !== null)) return null;
+  const wanted = storage.settings[kind].continuous_days;
+  const { spare_days, promised_days } = storage.fits;
+  return wanted === null ? spare_days : Math.min(wanted, promised_days ?? wanted);
 }
 
 /** The days of an estimate: no more exact than it is. */

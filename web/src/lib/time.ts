@@ -90,6 +90,21 @@ export function quickRange(quick: Quick, now_us: number): Range {
   }
 }
 
+/** `20/11/2026 20:41:07–20:45:00`, `20/11/2026 23:50:00 – 21/11/2026 00:05:00`. */
+export function spanText(span: { start_us: number; end_us: number }): string {
+  const sameDay = dayStart(span.start_us) === dayStart(span.end_us);
+  return sameDay ? `${dateTime(span.start_us)}–${clock(span.end_us)}` : `${dateTime(span.start_us)} – ${dateTime(span.end_us)}`;
+}
+
+/** The moment a person means by `20:41:07`, `20:41` or `20h41` on the day that holds `near_us`; 24:00 ends it. */
+export function clockTime(text: string, near_us: number): number | null {
+  const found = /^\s*(\d{1,2})\s*[:hg.]\s*(\d{1,2})(?:\s*[:.]\s*(\d{1,2}))?\s*$/.exec(text);
+  if (!found) return null;
+  const [hours, minutes, seconds] = [found[1], found[2], found[3] ?? 0].map(Number) as [number, number, number];
+  const inDay = hours * HOUR_US + minutes * MINUTE_US + seconds * SECOND_US;
+  return minutes > 59 || seconds > 59 || inDay > DAY_US ? null : dayStart(near_us) + inDay;
+}
+
 /** `20/11 18:00–24:00`, `20/11 18:00 – 21/11 06:00`, `từ 20/11 18:00`: how a range is said. */
 export function rangeText(range: Range, since: string): string {
   if (range.from_us === null) return '';

@@ -21,6 +21,8 @@ export interface Stream {
   kind: StreamKind;
   url: string;
   status: StreamStatus | null;
+  /** How far the camera's own clock is ahead of the server's. */
+  clock_offset_us: number | null;
 }
 
 export interface Camera {
@@ -137,6 +139,72 @@ export interface Timeline extends TimeSpan {
   gaps: Gap[];
 }
 
+/** A gap as the ledger has it: of one stream, with who declared it beforehand. */
+export interface LedgerGap extends Gap {
+  id: number | null;
+  planned_by: string | null;
+  /** It goes on. */
+  open: boolean;
+}
+
+export interface StreamReport extends TimeSpan {
+  id: number;
+  kind: StreamKind;
+  recorded_us: number;
+  gap_us: number;
+  removed_us: number;
+  gaps: LedgerGap[];
+}
+
+export interface GapReport {
+  camera: number;
+  streams: StreamReport[];
+}
+
+/** A span that is kept whatever its age. */
+export interface Lock extends TimeSpan {
+  id: number;
+  camera: number;
+  reason: string;
+  actor: string;
+  made_us: number;
+  until_us: number | null;
+}
+
+export interface LockDraft extends TimeSpan {
+  cameras: number[];
+  reason: string;
+  until_us: number | null;
+}
+
+/** An outage declared beforehand; without a camera it is the whole site's. */
+export interface Planned extends TimeSpan {
+  id: number;
+  camera: number | null;
+  reason: string;
+  actor: string;
+  made_us: number;
+}
+
+export interface PlannedDraft extends TimeSpan {
+  cameras: number[];
+  reason: string;
+}
+
+/** Something wrong with recording that a person has to know; its text says what to do. */
+export interface Notice {
+  id: number;
+  kind: string;
+  since_us: number;
+  text_vi: string;
+  text_en: string;
+  camera?: number | null;
+  /** How often it has happened since. */
+  times?: number;
+  /** `false`: it goes by itself with its cause. */
+  until_seen?: boolean;
+}
+
 export interface EventPage {
   events: AlertEvent[];
   next: string | null;
@@ -148,6 +216,7 @@ export interface Status {
   now_us: number;
   vision: { running: boolean; detector: string | null; why: string | null };
   counters: Record<string, number>;
+  alarms?: Notice[];
 }
 
 /** One sentence about one field; the server speaks both languages. */

@@ -1,5 +1,6 @@
 /** The English translation of words.ts. */
 import type { Words } from './words';
+import { keepEn } from './words.keep';
 import { playEn } from './words.play';
 import { storageEn } from './words.storage';
 
@@ -150,6 +151,7 @@ export const en: Words = {
   seenByModel: (sha) => `model ${sha}…`,
   objectNumber: 'Track number',
   moreOfCamera: 'Other alerts of this camera',
+  alertsOfCamera: 'Alerts of this camera',
   needed: 'The rule needs',
   ofPictures: (k, n) => `${k} of ${n} pictures`,
   numbers: {
@@ -158,7 +160,7 @@ export const en: Words = {
     frames_in_zone: 'Pictures in the zone',
   },
 
-  states: { up: 'Up', connecting: 'Connecting', lost: 'Down', login: 'Wrong password', unknown: 'Unknown' },
+  states: { up: 'Up', connecting: 'Connecting', lost: 'Down', login: 'Wrong password', unknown: 'No data' },
   causes: {
     network: 'Nothing answers at this address. Check power, network cable and address.',
     camera: 'Something answers but sends no proper video. Check the stream address, then restart the camera.',
@@ -214,6 +216,9 @@ export const en: Words = {
   login: 'Login at the camera',
   place: 'Place',
   signals: 'Signal',
+  clockAhead: (duration) => `The camera’s clock is ${duration} ahead`,
+  clockBehind: (duration) => `The camera’s clock is ${duration} behind`,
+  clockHelp: 'The time printed in the picture may be wrong; times here are the server’s.',
 
   rules: 'Alert rules',
   rulesNone: 'This camera has no rule, so it gives no alerts.',
@@ -245,6 +250,7 @@ export const en: Words = {
   ruleSaved: (name) => `The rule “${name}” was added.`,
   removeRule: (name) => `Remove the rule ${name}`,
 
+  keep: keepEn,
   play: playEn,
   storage: storageEn,
 };

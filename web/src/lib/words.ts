@@ -3,6 +3,7 @@
  * `vi`, so a word that lacks its translation does not compile (see ../../canary).
  */
 import { en } from './words.en';
+import { keepVi } from './words.keep';
 import { playVi } from './words.play';
 import { storageVi } from './words.storage';
 import type { ObjectClass, RuleKind, TroubleCause } from './types';
@@ -168,6 +169,7 @@ export const vi = {
   seenByModel: (sha: string) => `mô hình ${sha}…`,
   objectNumber: 'Số theo dõi',
   moreOfCamera: 'Cảnh báo khác của camera này',
+  alertsOfCamera: 'Cảnh báo của camera này',
   needed: 'Luật cần',
   ofPictures: (k: number, n: number) => `${k} trong ${n} hình`,
   numbers: {
@@ -181,7 +183,7 @@ export const vi = {
     connecting: 'Đang kết nối',
     lost: 'Mất tín hiệu',
     login: 'Sai mật khẩu',
-    unknown: 'Chưa rõ',
+    unknown: 'Không có số liệu',
   } as Record<CameraState, string>,
   causes: {
     network: 'Không có máy nào trả lời ở địa chỉ này. Kiểm tra nguồn điện, dây mạng và địa chỉ.',
@@ -238,6 +240,9 @@ export const vi = {
   login: 'Đăng nhập vào camera',
   place: 'Nơi đặt',
   signals: 'Tín hiệu',
+  clockAhead: (duration: string) => `Đồng hồ camera nhanh ${duration}`,
+  clockBehind: (duration: string) => `Đồng hồ camera chậm ${duration}`,
+  clockHelp: 'Giờ in trên hình của camera có thể sai; giờ ở đây tính theo máy chủ.',
 
   rules: 'Luật cảnh báo',
   rulesNone: 'Camera này chưa có luật nào nên không phát cảnh báo.',
@@ -269,6 +274,7 @@ export const vi = {
   ruleSaved: (name: string) => `Đã thêm luật «${name}».`,
   removeRule: (name: string) => `Gỡ luật ${name}`,
 
+  keep: keepVi,
   play: playVi,
   storage: storageVi,
 };
