@@ -24,7 +24,6 @@ export const KNOWN: Known[] = [
   { phrase: 'the camera sent no picture within … s of PLAY', vi: (s) => `Camera nhận lời nhưng ${s} giây không gửi hình nào.` },
   { phrase: 'no key frame for … s', vi: (s) => `Camera ${s} giây không gửi hình khóa. Đặt «I-frame interval» của camera còn 2 giây trở xuống.` },
   { phrase: 'nothing answers at …', vi: (where) => `Không có máy nào trả lời ở ${where.split(' ')[0]}. Kiểm tra nguồn điện, dây mạng của camera.` },
-  { phrase: 'something answers at …', vi: (where) => `Có máy trả lời ở ${where.split(/[ ,]/)[0]} nhưng không phải camera. Kiểm tra địa chỉ.` },
   { phrase: 'cannot connect: …', vi: () => 'Không nối được tới camera. Kiểm tra nguồn điện, dây mạng của camera.' },
   { phrase: 'the connection broke during …', vi: () => 'Đường truyền tới camera bị đứt.' },
   { phrase: 'the camera closed the connection', vi: () => 'Camera tự ngắt kết nối.' },
