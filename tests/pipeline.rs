@@ -112,8 +112,8 @@ fn a_detector_made_here_turns_a_red_square_into_an_intrusion_of_a_person() {
     house.wait_until("an intrusion has ended", |h| !closed_events(h, ids[0]).is_empty());
     let event = &closed_events(&house, ids[0])[0];
     assert_eq!((&event["kind"], &event["class"]), (&json!("intrusion"), &json!("person")), "{event}");
-    let sha256: String = <sha2::Sha256 as sha2::Digest>::digest(&model).iter().map(|b| format!("{b:02x}")).collect();
-    assert_eq!(event["model_sha256"], json!(sha256));
+    let sha256 = <sha2::Sha256 as sha2::Digest>::digest(&model);
+    assert_eq!(event["model_sha256"], json!(hex::encode(sha256)));
     let corner = |i: usize| event["box"][i].as_f64().expect("a box");
     assert!((corner(0) + corner(2)) / 2.0 >= 0.5, "its foot is in the right half: {event}");
     assert!((0.4..0.6).contains(&((corner(1) + corner(3)) / 2.0)), "it lies on the square: {event}");

@@ -85,7 +85,7 @@ async fn play(url: &str, login: Option<(&str, &str)>, count: usize) -> Result<(V
         got.push(Got {
             ticks: frame.timestamp().elapsed(),
             rtp_time: frame.timestamp().timestamp() as u32,
-            sha256: Sha256::digest(frame.data()).iter().map(|b| format!("{b:02x}")).collect(),
+            sha256: hex::encode(Sha256::digest(frame.data())),
         });
     }
     assert!(count < 2 || reports >= 1, "a sender report comes before the second unit");

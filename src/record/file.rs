@@ -188,7 +188,7 @@ impl Open {
     }
     /// What the stream's next file names as the one before.
     pub(super) fn link(&self) -> Link {
-        Link { path: self.path.clone(), hash: fmp4::hex(&self.hash) }
+        Link { path: self.path.clone(), hash: hex::encode(self.hash) }
     }
     /// Its path under the store folder.
     pub(super) fn path(&self) -> &str {
@@ -249,7 +249,7 @@ impl Open {
             }
         };
         let (hash, size_bytes, end_us) = self.flushed;
-        let link = Link { path: path.clone(), hash: fmp4::hex(&hash) };
+        let link = Link { path: path.clone(), hash: hex::encode(hash) };
         let note =
             Note::Progress { local: self.local, end_us, size_bytes, added: Vec::new(), closed: true, path: Some(path) };
         let told = self.segment.is_none();
