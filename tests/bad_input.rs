@@ -9,7 +9,7 @@ use serde_json::json;
 
 /// Runs the program to its end; its exit code and what it said.
 fn run(args: &[&str]) -> (Option<i32>, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_vonglau")).args(args).output().expect("the program runs");
+    let output = common::wait::output(Command::new(env!("CARGO_BIN_EXE_vonglau")).args(args));
     let said = [output.stdout, output.stderr].map(|o| String::from_utf8_lossy(&o).into_owned()).concat();
     assert!(!said.contains("panicked"), "{args:?}: {said}");
     (output.status.code(), said)

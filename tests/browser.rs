@@ -4,7 +4,10 @@ mod common;
 
 use std::process::Command;
 
-use common::house::{Cameras, House};
+use common::{
+    house::{Cameras, House},
+    wait,
+};
 
 #[test]
 fn a_person_adds_a_camera_filters_events_and_plays_a_clip() {
@@ -24,14 +27,14 @@ fn a_person_adds_a_camera_filters_events_and_plays_a_clip() {
         events["events"].as_array().expect("events").iter().any(|e| e["open"] == false)
     });
     let (main, sub) = &cameras.urls[1];
-    let status = Command::new("node")
+    let mut command = Command::new("node");
+    command
         .arg("e2e/run.mjs")
         .current_dir(web)
         .env("BASE_URL", &house.base)
         .env("SIM_MAIN_URL", main)
-        .env("SIM_SUB_URL", sub)
-        .status()
-        .expect("node runs");
+        .env("SIM_SUB_URL", sub);
+    let status = wait::ended(&mut command.spawn().expect("node runs"));
     assert!(status.success(), "see the lines above");
     house.stop();
     cameras.program.end();

@@ -13,6 +13,7 @@ mod media;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
+use common::wait;
 use fake::{Step, payloads, steps};
 use media::encode;
 use tokio::{

@@ -91,7 +91,7 @@ async fn after_kill_9_at_any_moment_every_acknowledged_fragment_is_there_and_rec
         }
         std::thread::sleep(Duration::from_millis(random.u64(0..2500)));
         house.program.child.kill().expect("it is killed");
-        house.program.child.wait().expect("it is gone");
+        common::wait::ended(&mut house.program.child);
         drop(house);
         let (now, there) = (acknowledged(&data).await, media(&data.join("store")));
         assert_kept(&known, &now);
