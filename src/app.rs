@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    config::Config,
+    config::{self, Config},
     domain::{refusal::Refusal, rule::Rule, time::WallTime},
     events, http,
     record::{Recorder, ledger::Ledger, sweeper},
@@ -108,7 +108,7 @@ fn lock_data(data: &Path) -> Result<std::fs::File, Refusal> {
 }
 
 async fn listen(addr: SocketAddr) -> Result<TcpListener, Refusal> {
-    http::check_listen(addr)?;
+    config::check_listen(addr)?;
     TcpListener::bind(addr).await.map_err(|error| {
         Refusal::new(
             format!("listen = {addr}"),
@@ -265,11 +265,7 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
         on_config: Arc::clone(&changed),
     };
     let pages_stop = stop.clone();
-    pages.spawn("pages", async move {
-        if let Err(error) = http::serve(listener, state, pages_stop).await {
-            tracing::error!(%error, "the pages could not be served");
-        }
-    });
+    pages.spawn("pages", http::serve(listener, state, pages_stop));
     Ok(Running {
         config,
         clock,

@@ -5,12 +5,8 @@ use std::process::ExitCode;
 use super::{PlaceArgs, start_log, without_telemetry};
 use crate::{
     app, camera,
-    config::Config,
-    domain::{
-        camera::{Camera, Trouble, TroubleCause},
-        refusal::Refusal,
-    },
-    http,
+    config::{self, Config},
+    domain::camera::{Camera, Trouble, TroubleCause},
     store::Store,
     vision,
 };
@@ -50,7 +46,7 @@ pub(super) async fn run(args: PlaceArgs) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    match http::check_listen(config.listen) {
+    match config::check_listen(config.listen) {
         Ok(()) => report.fine("cấu hình/config", format!("trang web/pages http://{}/", config.listen)),
         Err(refusal) => report.wrong("cấu hình/config", refusal),
     }

@@ -29,7 +29,7 @@ const RANKS: [(&str, u8); 17] = [
 ];
 
 /// Third-party crates (`*`: every crate with this beginning) that live only in these rooms.
-const CRATES: [(&str, &[&str]); 12] = [
+const CRATES: [(&str, &[&str]); 13] = [
     ("retina", &["camera"]),
     ("gstreamer*", &["vision", "sim"]),
     ("ort", &["vision"]),
@@ -38,6 +38,7 @@ const CRATES: [(&str, &[&str]); 12] = [
     ("mp4_atom", &["record"]),
     ("sqlx", &["store"]),
     ("axum*", &["http"]),
+    ("hyper*", &["http"]),
     ("tower*", &["http"]),
     ("rust_embed", &["http"]),
     ("pathfinding", &["logic"]),
