@@ -128,7 +128,7 @@ async fn add(args: AddArgs) -> anyhow::Result<()> {
     let id = store.add_camera(&actor(), &camera, Clock::machine().wall()).await?;
     let code = store.camera(id).await?.map_or_else(|| id.to_string(), |c| c.code);
     store.close().await;
-    println!("{code}: đã thêm / added");
+    say!("{code}: đã thêm / added");
     Ok(())
 }
 
@@ -161,7 +161,7 @@ async fn import(store: &Store, file: &Path) -> anyhow::Result<()> {
         added.with_context(|| format!("camera[{i}] {}; {i} đã thêm / added before it", camera.name))?;
     }
     store.close().await;
-    println!("{} camera: đã thêm / added", checked.len());
+    say!("{} camera: đã thêm / added", checked.len());
     Ok(())
 }
 
@@ -170,15 +170,15 @@ async fn list(store: &Store, json: bool) -> anyhow::Result<()> {
     store.close().await;
     if json {
         let rows: Vec<_> = cameras.iter().map(row).collect();
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        say!("{}", serde_json::to_string_pretty(&rows)?);
         return Ok(());
     }
     if cameras.is_empty() {
-        println!("Chưa có camera nào; thêm bằng: vonglau camera add --name … --main-url rtsp://… / No cameras yet");
+        say!("Chưa có camera nào; thêm bằng: vonglau camera add --name … --main-url rtsp://… / No cameras yet");
     }
     for camera in &cameras {
         let url = |kind| camera.stream(kind).map_or_else(|| "-".to_owned(), |s| s.url.masked());
-        println!("{}\t{}\t{}\t{}", camera.code, camera.name, url(StreamKind::Main), url(StreamKind::Sub));
+        say!("{}\t{}\t{}\t{}", camera.code, camera.name, url(StreamKind::Main), url(StreamKind::Sub));
     }
     Ok(())
 }
@@ -203,6 +203,6 @@ async fn remove(store: &Store, code: &str) -> anyhow::Result<()> {
     })?;
     store.retire_camera(&actor(), camera.id, Clock::machine().wall()).await?;
     store.close().await;
-    println!("{}: đã gỡ, hình đã ghi vẫn giữ / removed, what it recorded stays", camera.code);
+    say!("{}: đã gỡ, hình đã ghi vẫn giữ / removed, what it recorded stays", camera.code);
     Ok(())
 }

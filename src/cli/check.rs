@@ -19,14 +19,14 @@ struct Report {
 
 impl Report {
     fn fine(&self, what: &str, found: impl std::fmt::Display) {
-        println!("[tốt/ok]   {what}: {found}");
+        say!("[tốt/ok]   {what}: {found}");
     }
     fn note(&self, what: &str, found: impl std::fmt::Display) {
-        println!("[lưu ý/note] {what}: {found}");
+        say!("[lưu ý/note] {what}: {found}");
     }
     fn wrong(&mut self, what: &str, found: impl std::fmt::Display) {
         self.bad = true;
-        println!("[hỏng/bad] {what}: {found}");
+        say!("[hỏng/bad] {what}: {found}");
     }
 }
 

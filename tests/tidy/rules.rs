@@ -179,6 +179,7 @@ pub fn habits(path: &str, text: &str) -> Vec<String> {
     }
     refuse(&[".unwrap()"], "say by expect(\"…\") why it cannot fail, or handle it");
     refuse(&["dbg!"], "say it by tracing");
+    refuse(&["println!", "print!", "eprintln!", "eprint!"], "panics when the reader has gone; cli/say.rs does not");
     let unsafe_lines = lines_with(&tokens(text), "unsafe");
     bad.extend(unsafe_lines.iter().map(|line| format!("{path}:{line}: unsafe code")));
     bad
