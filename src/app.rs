@@ -73,13 +73,33 @@ pub struct Summary {
     pub rss_bytes_max: u64,
 }
 
+/// The database in a data folder.
+const DATABASE: &str = "vonglau.db";
+
 /// Opens the database of a data folder, making the folder when it is not there.
 ///
 /// # Errors
 /// A [`Refusal`] naming the folder when it cannot be made or written.
 pub async fn open_store(data: &Path) -> anyhow::Result<Store> {
     std::fs::create_dir_all(data).map_err(|error| unwritable(data, &error))?;
-    Ok(Store::open(&data.join("vonglau.db")).await?)
+    Ok(Store::open(&data.join(DATABASE)).await?)
+}
+
+/// Opens the database of a data folder that has one: what only looks must not make a folder of a mistyped name.
+///
+/// # Errors
+/// A [`Refusal`] naming the folder when there is no database in it.
+pub async fn open_store_there(data: &Path) -> anyhow::Result<Store> {
+    match data.join(DATABASE).try_exists() {
+        Ok(true) => open_store(data).await,
+        Ok(false) => Err(Refusal::new(
+            data.display().to_string(),
+            "ở đây chưa có dữ liệu của Vọng Lâu; hãy xem lại --data, hoặc chạy vonglau serve một lần để tạo",
+            "there is no data of Vọng Lâu here; look at --data again, or run vonglau serve once to make it",
+        )
+        .into()),
+        Err(error) => Err(unwritable(data, &error).into()),
+    }
 }
 
 fn unwritable(folder: &Path, error: &std::io::Error) -> Refusal {

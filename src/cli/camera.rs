@@ -93,15 +93,17 @@ pub(super) async fn run(command: CameraCommand) -> anyhow::Result<ExitCode> {
     start_log("warn");
     match command {
         CameraCommand::Add(args) => add(args).await?,
-        CameraCommand::Import { place, file } => import(&open(&place).await?, &file).await?,
-        CameraCommand::List { place, json } => list(&open(&place).await?, json).await?,
-        CameraCommand::Remove { place, code } => remove(&open(&place).await?, &code).await?,
+        CameraCommand::Import { place, file } => {
+            import(&app::open_store(&place.load(None)?.data).await?, &file).await?
+        }
+        CameraCommand::List { place, json } => list(&there(&place).await?, json).await?,
+        CameraCommand::Remove { place, code } => remove(&there(&place).await?, &code).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn open(place: &PlaceArgs) -> anyhow::Result<Store> {
-    app::open_store(&place.load(None)?.data).await
+async fn there(place: &PlaceArgs) -> anyhow::Result<Store> {
+    app::open_store_there(&place.load(None)?.data).await
 }
 
 async fn add(args: AddArgs) -> anyhow::Result<()> {
@@ -124,7 +126,7 @@ async fn add(args: AddArgs) -> anyhow::Result<()> {
         record_main: Some(!args.sub_only),
     };
     let camera = draft.checked().map_err(refused)?;
-    let store = open(&args.place).await?;
+    let store = app::open_store(&args.place.load(None)?.data).await?;
     let id = store.add_camera(&actor(), &camera, Clock::machine().wall()).await?;
     let code = store.camera(id).await?.map_or_else(|| id.to_string(), |c| c.code);
     store.close().await;

@@ -51,7 +51,7 @@ pub(super) async fn run(args: PlaceArgs) -> anyhow::Result<ExitCode> {
         Err(refusal) => report.wrong("cấu hình/config", refusal),
     }
     check_model(&config, &mut report);
-    match app::open_store(&config.data).await {
+    match app::open_store_there(&config.data).await {
         Ok(store) => {
             report.fine("dữ liệu/database", config.data.join("vonglau.db").display());
             check_disk(&config, &store, &mut report).await;
@@ -97,14 +97,9 @@ fn check_model(config: &Config, report: &mut Report) {
 
 async fn check_disk(config: &Config, store: &Store, report: &mut Report) {
     const WHAT: &str = "ổ đĩa/disk";
-    if let Err(error) = std::fs::create_dir_all(&config.store) {
-        let place = config.store.display().to_string();
-        return report.wrong(
-            WHAT,
-            Refusal::new(place, format!("không tạo được ({error})"), format!("cannot be made ({error})")),
-        );
-    }
-    match rustix::fs::statvfs(&config.store) {
+    // Where the folder will be made when there is none yet.
+    let place = config.store.ancestors().find(|folder| folder.exists()).unwrap_or(&config.store);
+    match rustix::fs::statvfs(place) {
         Ok(fs) => {
             let (free, all) = (fs.f_bavail as f64 * fs.f_frsize as f64, fs.f_blocks as f64 * fs.f_frsize as f64);
             let said = format!("{}: còn trống/free {:.1} GB / {:.1} GB", config.store.display(), free / 1e9, all / 1e9);

@@ -9,6 +9,7 @@ use crate::{app, record::reindex, runtime::clock::Clock};
 pub(super) async fn run(args: PlaceArgs) -> anyhow::Result<ExitCode> {
     start_log("warn");
     let config = args.load(None)?;
+    reindex::check(&config.store)?;
     let store = app::open_store(&config.data).await?;
     let mut tell = |path: &str, why: &str| say!("{path}: {why}");
     let outcome = reindex::reindex(&config.store, &store, &Clock::machine(), &mut tell).await;
@@ -16,7 +17,10 @@ pub(super) async fn run(args: PlaceArgs) -> anyhow::Result<ExitCode> {
     let report = outcome?;
     say!(
         "{} tệp/files · ghi vào chỉ mục/entered {} · rỗng/empty {} · không nhận/refused {}",
-        report.files, report.entered, report.empty, report.refused
+        report.files,
+        report.entered,
+        report.empty,
+        report.refused
     );
     Ok(if report.refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
