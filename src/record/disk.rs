@@ -221,9 +221,9 @@ impl Writer {
 
     /// Flushes, then tells the index what is on disk.
     fn sync(&mut self) {
-        let open = self.open.extract_if(|_, open| open.is_dirty()).map(|(_, open)| (open, false));
-        let mut dirty: Vec<_> = open.collect();
-        dirty.extend(std::mem::take(&mut self.closing).into_iter().map(|open| (open, true)));
+        // Finished ones first, so that the rows of a stream are entered in the order of its files.
+        let mut dirty: Vec<_> = std::mem::take(&mut self.closing).into_iter().map(|open| (open, true)).collect();
+        dirty.extend(self.open.extract_if(|_, open| open.is_dirty()).map(|(_, open)| (open, false)));
         if dirty.is_empty() {
             return;
         }
