@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    config::Config,
+    config::{self, Config},
     domain::{refusal::Refusal, rule::Rule, time::WallTime},
     events, http,
     record::{Recorder, ledger::Ledger, sweeper},
@@ -74,13 +74,33 @@ pub struct Summary {
     pub rss_bytes_max: u64,
 }
 
+/// The database in a data folder.
+const DATABASE: &str = "vonglau.db";
+
 /// Opens the database of a data folder, making the folder when it is not there.
 ///
 /// # Errors
 /// A [`Refusal`] naming the folder when it cannot be made or written.
 pub async fn open_store(data: &Path) -> anyhow::Result<Store> {
     std::fs::create_dir_all(data).map_err(|error| unwritable(data, &error))?;
-    Ok(Store::open(&data.join("vonglau.db")).await?)
+    Ok(Store::open(&data.join(DATABASE)).await?)
+}
+
+/// Opens the database of a data folder that has one: what only looks must not make a folder of a mistyped name.
+///
+/// # Errors
+/// A [`Refusal`] naming the folder when there is no database in it.
+pub async fn open_store_there(data: &Path) -> anyhow::Result<Store> {
+    match data.join(DATABASE).try_exists() {
+        Ok(true) => open_store(data).await,
+        Ok(false) => Err(Refusal::new(
+            data.display().to_string(),
+            "ở đây chưa có dữ liệu của Vọng Lâu; hãy xem lại --data, hoặc chạy vonglau serve một lần để tạo",
+            "there is no data of Vọng Lâu here; look at --data again, or run vonglau serve once to make it",
+        )
+        .into()),
+        Err(error) => Err(unwritable(data, &error).into()),
+    }
 }
 
 fn unwritable(folder: &Path, error: &std::io::Error) -> Refusal {
@@ -116,7 +136,7 @@ pub fn is_running(data: &Path) -> bool {
 }
 
 async fn listen(addr: SocketAddr) -> Result<TcpListener, Refusal> {
-    http::check_listen(addr)?;
+    config::check_listen(addr)?;
     TcpListener::bind(addr).await.map_err(|error| {
         Refusal::new(
             format!("listen = {addr}"),
@@ -277,11 +297,7 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
         on_config: Arc::clone(&changed),
     };
     let pages_stop = stop.clone();
-    pages.spawn("pages", async move {
-        if let Err(error) = http::serve(listener, state, pages_stop).await {
-            tracing::error!(%error, "the pages could not be served");
-        }
-    });
+    pages.spawn("pages", http::serve(listener, state, pages_stop));
     Ok(Running {
         config,
         clock,

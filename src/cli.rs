@@ -1,5 +1,8 @@
 //! Arguments to actions. Every command is one file; this one only says what each takes.
 
+#[macro_use]
+mod say;
+
 mod accept_disk;
 mod analyze;
 mod camera;
@@ -126,11 +129,15 @@ pub fn run() -> ExitCode {
         Command::Verify(args) => verify::run(&args),
         Command::Vision => Ok(ExitCode::FAILURE),
     };
-    outcome.unwrap_or_else(|error| {
-        // A person reads this: the sentence first, its chain behind it, no back trace.
-        eprintln!("{error:#}");
-        ExitCode::FAILURE
-    })
+    match outcome {
+        Ok(_) if !say::all_said() => ExitCode::FAILURE,
+        Ok(code) => code,
+        Err(error) => {
+            // A person reads this: the sentence first, its chain behind it, no back trace.
+            say::err(format_args!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn in_runtime(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
@@ -160,8 +167,9 @@ fn start_log(level: &str) {
         .or_else(|_| tracing_subscriber::EnvFilter::try_new(format!("{level},retina=warn")))
         .unwrap_or_default();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(std::io::stderr().is_terminal());
+    // A line that cannot be written is lost; the library would say so on the very same closed pipe, and panic there.
     // A second start (tests in one process) keeps the first log.
-    let _ = log.with_writer(std::io::stderr).try_init();
+    let _ = log.with_writer(std::io::stderr).log_internal_errors(false).try_init();
 }
 
 /// SIGTERM and SIGINT, watched from the moment this is made: make it before anything that takes time.

@@ -2,14 +2,19 @@
 
 mod common;
 
-use std::{io::Write, net::TcpListener, path::Path, process::Command};
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use common::house::{Cameras, House};
 use serde_json::json;
 
 /// Runs the program to its end; its exit code and what it said.
 fn run(args: &[&str]) -> (Option<i32>, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_vonglau")).args(args).output().expect("the program runs");
+    let output = common::wait::output(Command::new(env!("CARGO_BIN_EXE_vonglau")).args(args));
     let said = [output.stdout, output.stderr].map(|o| String::from_utf8_lossy(&o).into_owned()).concat();
     assert!(!said.contains("panicked"), "{args:?}: {said}");
     (output.status.code(), said)
@@ -59,6 +64,53 @@ fn a_data_folder_that_cannot_be_written_or_is_in_use_is_named() {
     let data = data.display().to_string();
     assert_refused(&["serve", "--data", &data, "--listen", "127.0.0.1:0"], &[&data, "in use"]);
     house.stop();
+}
+
+#[test]
+fn what_only_looks_makes_no_folder_of_a_mistyped_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, place) in [("nowhere", folder.path().join("nowhere")), ("empty", folder.path().join("empty"))] {
+        if name == "empty" {
+            std::fs::create_dir(&place).expect("a folder");
+        }
+        let text = place.display().to_string();
+        for command in [
+            &["check"][..],
+            &["camera", "list"],
+            &["camera", "remove", "C01"],
+            &["reindex"],
+            &["camera", "list", "--json"],
+        ] {
+            assert_refused(&[command, &["--data", &text]].concat(), &[&text]);
+        }
+        let made = std::fs::read_dir(&place).map_or(0, Iterator::count);
+        assert!(place.exists() == (name == "empty") && made == 0, "{name}: {made} made");
+    }
+}
+
+#[test]
+fn a_reader_that_has_read_enough_ends_nothing_with_a_panic() {
+    let data = tempfile::tempdir().expect("a folder");
+    let place = data.path().display().to_string();
+    let names: String = (0..50).map(|n| format!("[[camera]]\nname = \"{n}\"\nmain_url = \"rtsp://h/{n}\"\n")).collect();
+    let list = write(data.path(), "cameras.toml", names);
+    assert_eq!(run(&["camera", "import", "--data", &place, &list]).0, Some(0));
+    for (output, code) in [("/dev/full", 1), ("pipe", 0)] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vonglau"));
+        command.args(["camera", "list", "--data", &place]).stderr(Stdio::piped());
+        if output == "pipe" {
+            // Nobody reads it from the beginning.
+            command.stdout(Stdio::from(std::io::pipe().expect("a pipe").1));
+        } else {
+            command.stdout(std::fs::File::options().write(true).open(output).expect("it is there"));
+        }
+        let mut child = command.spawn().expect("the program runs");
+        let status = common::wait::ended(&mut child);
+        let mut said = String::new();
+        child.stderr.take().expect("it is piped").read_to_string(&mut said).expect("text");
+        assert_eq!(status.code(), Some(code), "{output}: {said}");
+        assert_eq!(said.lines().count(), usize::try_from(code).expect("small"), "{output}: {said}");
+    }
 }
 
 #[test]

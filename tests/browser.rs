@@ -4,7 +4,10 @@ mod common;
 
 use std::{path::Path, process::Command};
 
-use common::house::{Cameras, House};
+use common::{
+    house::{Cameras, House},
+    wait,
+};
 use serde_json::{Value, json};
 
 /// A hole in what the first camera sends, found out after three seconds: a gap to be shown, explained and played across.
@@ -37,16 +40,16 @@ fn a_person_finds_watches_keeps_and_takes_away_what_was_recorded() {
         list(&report["cameras"][0], "streams").iter().all(|stream| list(stream, "gaps").iter().any(is_over))
     });
     let (main, sub) = &cameras.urls[1];
-    let status = Command::new("node")
+    let mut command = Command::new("node");
+    command
         .arg("e2e/run.mjs")
         .current_dir(web)
         .env("BASE_URL", &house.base)
         .env("SIM_MAIN_URL", main)
         .env("SIM_SUB_URL", sub)
         .env("H265_CAMERA", ids[1].to_string())
-        .env("H265_ONLY", ids[2].to_string())
-        .status()
-        .expect("node runs");
+        .env("H265_ONLY", ids[2].to_string());
+    let status = wait::ended(&mut command.spawn().expect("node runs"));
     assert!(status.success(), "see the lines above");
     house.stop();
     cameras.program.end();

@@ -13,6 +13,7 @@ mod media;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
+use common::wait;
 use fake::{Step, payloads, steps};
 use media::encode;
 use tokio::{
@@ -283,6 +284,13 @@ async fn a_plain_camera_made_here_plays_and_a_broken_answer_is_told_from_it() {
         ("description refused", "DESCRIBE", "RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n"),
         ("setup refused", "SETUP", "RTSP/1.0 200 OK\r\nCSeq: 1\r\nTransport: nonsense=1\r\n\r\n"),
         ("description refused", "DESCRIBE", "RTSP/1.0 200 OK\r\nCSeq: x\r\n\r\n"),
+        // A line that is none makes the library's parser panic.
+        (
+            "other",
+            "DESCRIBE",
+            "RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Type: application/sdp\r\nContent-Length: 71\r\n\r\n\
+             v=0\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\nbroken\r\na=rtpmap:96 H264/90000\r\n",
+        ),
     ] {
         let (found, detail) = outcome(camera(method, answer), clips.clone()).await;
         assert_eq!(found, word, "{answer}: {detail}");

@@ -99,7 +99,7 @@ async fn after_kill_9_at_any_moment_every_acknowledged_fragment_is_there_and_rec
             halts.push((started_us, halt(&cameras, house.program.child.id())));
         }
         house.program.child.kill().expect("it is killed");
-        house.program.child.wait().expect("it is gone");
+        common::wait::ended(&mut house.program.child);
         drop(house);
         cameras.program.signal("CONT");
         let (now, there) = (acknowledged(&data).await, media(&data.join("store")));

@@ -10,6 +10,7 @@ use common::{
     house::{Cameras, House},
     mp4::samples,
     recorded::{EVER, assert_unbroken},
+    wait,
 };
 use media::{encode, packets};
 use vonglau::{
@@ -204,16 +205,14 @@ async fn a_full_disk_is_a_gap_and_recording_goes_on_by_itself_when_there_is_room
         }
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    while refused() == 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    wait::holds(async || refused() > 0).await;
     std::fs::remove_file(&ballast).unwrap();
     for packet in packets(&clip, camera, stream, 2, START_US + 60_000_000).into_iter().take(120) {
         sender.send(packet).await.unwrap();
     }
     drop(sender);
-    recorder.finish().await;
-    tasks.drain().await;
+    wait::done(recorder.finish()).await;
+    wait::done(tasks.drain()).await;
 
     let rows: Vec<Segment> = store.segments_in(stream, EVER).await.unwrap();
     assert!(rows[0].start_us == START_US && rows.iter().any(|r| r.start_us == START_US + 60_000_000), "{rows:?}");

@@ -1,5 +1,8 @@
 //! The events room on a real store, with made-up frames and a made-up vision.
 
+#[path = "common/wait.rs"]
+mod wait;
+
 use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -199,7 +202,7 @@ async fn a_store_reopened_after_an_unclean_end_has_no_open_event() {
     let open = until(&store, "the event is stored", |events| events.len() == 1).await;
     assert!(open[0].open);
     first.tasks.abort_all();
-    first.tasks.drain().await;
+    wait::done(first.tasks.drain()).await;
     store.close().await;
 
     let store = Store::open(&path).await.unwrap();

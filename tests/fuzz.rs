@@ -32,6 +32,8 @@ use vonglau::{
 
 #[path = "common/mp4.rs"]
 mod mp4;
+#[path = "common/wait.rs"]
+mod wait;
 
 /// Nothing here takes this long unless it hangs.
 const HANGS: Duration = Duration::from_secs(60);

@@ -2,6 +2,8 @@
 
 #[path = "http_api/server.rs"]
 mod server;
+#[path = "common/wait.rs"]
+mod wait;
 
 #[path = "http_api/alarms.rs"]
 mod alarms;

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use common::wait;
 use media::{Clip, encode, packets};
 use tempfile::TempDir;
 use vonglau::{
@@ -87,8 +88,8 @@ impl House {
                 }
             }
         }
-        recorder.finish().await;
-        tasks.drain().await;
+        wait::done(recorder.finish()).await;
+        wait::done(tasks.drain()).await;
     }
     async fn recorder(&self, store: &Store, counters: Arc<Counters>, tasks: &mut Tasks) -> Recorder {
         Recorder::start(self.folder(), store.clone(), Clock::machine(), counters, Arc::default(), tasks).await.unwrap()
@@ -190,7 +191,7 @@ async fn files_cut_swapped_missing_or_put_in_each_others_place_are_found() {
 async fn the_command_says_camera_and_local_second_and_ends_with_one_when_something_is_wrong() {
     let house = House::filled().await;
     let run = |folder: &Path| {
-        let out = Command::new(env!("CARGO_BIN_EXE_vonglau")).arg("verify").arg(folder).output().unwrap();
+        let out = wait::output(Command::new(env!("CARGO_BIN_EXE_vonglau")).arg("verify").arg(folder));
         (out.status.code(), String::from_utf8(out.stdout).unwrap() + &String::from_utf8(out.stderr).unwrap())
     };
     let (code, text) = run(&house.folder());
@@ -220,7 +221,7 @@ async fn a_lost_database_is_built_again_from_the_files_with_exactly_the_same_row
     std::fs::write(&config, format!("store = {:?}\n", house.folder())).unwrap();
     let run = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vonglau"));
-        let out = command.arg("reindex").arg("--config").arg(&config).arg("--data").arg(&data).output().unwrap();
+        let out = wait::output(command.arg("reindex").arg("--config").arg(&config).arg("--data").arg(&data));
         (out.status.success(), String::from_utf8(out.stdout).unwrap() + &String::from_utf8(out.stderr).unwrap())
     };
     let (well, text) = run();
@@ -245,8 +246,8 @@ async fn a_lost_database_is_built_again_from_the_files_with_exactly_the_same_row
     assert!(house.streams.iter().all(|s| s.camera != camera));
     // Recording goes on in the folder, which is still this site's.
     let mut tasks = Tasks::new();
-    house.recorder(&store, Arc::default(), &mut tasks).await.finish().await;
-    tasks.drain().await;
+    wait::done(house.recorder(&store, Arc::default(), &mut tasks).await.finish()).await;
+    wait::done(tasks.drain()).await;
     assert_eq!(house.problems(), []);
 }
 
@@ -258,8 +259,8 @@ async fn a_folder_of_another_site_or_in_use_is_not_indexed() {
     let recorder = house.recorder(&house.store, Arc::default(), &mut tasks).await;
     let refused = reindex(&house.folder(), &house.store, &Clock::machine(), &mut none).await.unwrap_err();
     assert!(refused.to_string().contains("another vonglau process"), "{refused}");
-    recorder.finish().await;
-    tasks.drain().await;
+    wait::done(recorder.finish()).await;
+    wait::done(tasks.drain()).await;
     let other = House::new().await;
     let refused = reindex(&house.folder(), &other.store, &Clock::machine(), &mut none).await.unwrap_err();
     assert!(refused.to_string().contains("another site"), "{refused}");
@@ -281,11 +282,9 @@ async fn files_the_index_does_not_know_are_entered_while_recording_runs() {
     assert_eq!(house.problems().iter().map(|p| &p.flaw.wrong).collect::<Vec<_>>(), [&Wrong::Head, &Wrong::Tail]);
     let mut tasks = Tasks::new();
     let recorder = house.recorder(&restored, Arc::default(), &mut tasks).await;
-    while restored.segment_totals().await.unwrap().0 < rows.len() as u64 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    recorder.finish().await;
-    tasks.drain().await;
+    wait::holds(async || restored.segment_totals().await.unwrap().0 >= rows.len() as u64).await;
+    wait::done(recorder.finish()).await;
+    wait::done(tasks.drain()).await;
     assert_eq!(house.rows(&restored).await, rows);
     assert_eq!(std::fs::read(&last).unwrap(), whole);
     assert!(broken.exists(), "a file nobody knows was removed");
@@ -304,7 +303,7 @@ async fn the_scrub_finds_what_went_bad_says_it_once_and_goes_on_where_it_stopped
         board: board.clone(),
         pace: Pace { first_wait: Duration::ZERO, bytes_per_second: 1 << 40 },
     };
-    while scrub().some().await.unwrap() {}
+    wait::holds(async || !scrub().some().await.unwrap()).await;
     assert_eq!((house.store.damages().await.unwrap(), counters.damages_found.get()), (vec![], 0));
     let (next, began) = house.store.scrub_place().await.unwrap().unwrap();
     assert_eq!(next, SegmentId(11));
@@ -318,11 +317,11 @@ async fn the_scrub_finds_what_went_bad_says_it_once_and_goes_on_where_it_stopped
     std::fs::File::options().write(true).open(&cut).unwrap().set_len(len).unwrap();
     std::fs::remove_file(house.folder().join(&rows[9].path)).unwrap();
     // Behind the place where the last pass stopped nothing is looked at again.
-    while scrub().some().await.unwrap() {}
+    wait::holds(async || !scrub().some().await.unwrap()).await;
     assert_eq!(counters.damages_found.get(), 0);
     for _ in 0..2 {
         house.store.set_scrub_place(SegmentId(0), began).await.unwrap();
-        while scrub().some().await.unwrap() {}
+        wait::holds(async || !scrub().some().await.unwrap()).await;
     }
     let mut damages = house.store.damages().await.unwrap();
     damages.sort_by_key(|d| rows.iter().position(|r| r.path == d.path));

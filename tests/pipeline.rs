@@ -10,8 +10,10 @@ use std::{
 };
 
 use common::{
+    ffprobe::probe,
     house::{Cameras, House},
     recorded::{assert_unbroken, recorded},
+    wait,
 };
 use serde_json::{Value, json};
 use vonglau::{
@@ -85,13 +87,14 @@ async fn drawn_streets_are_recorded_unit_for_unit_and_their_motion_is_found_with
 /// A red square that comes in from the left at second 2 and goes through the grey picture until second 9.
 fn write_red_square(file: &Path) {
     let over = "[0][1]overlay=x='90*(t-2)-80':y=140:enable='between(t,2,9)'";
-    let status = Command::new("ffmpeg")
-        .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", "color=gray:s=640x360:r=10:d=14"])
-        .args(["-f", "lavfi", "-i", "color=red:s=80x80:r=10:d=14", "-filter_complex", over])
-        .args(["-c:v", "libx264", "-pix_fmt", "yuv420p"])
-        .arg(file)
-        .status();
-    assert!(status.expect("ffmpeg runs").success());
+    let made = wait::output(
+        Command::new("ffmpeg")
+            .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", "color=gray:s=640x360:r=10:d=14"])
+            .args(["-f", "lavfi", "-i", "color=red:s=80x80:r=10:d=14", "-filter_complex", over])
+            .args(["-c:v", "libx264", "-pix_fmt", "yuv420p"])
+            .arg(file),
+    );
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
 #[test]
@@ -112,8 +115,8 @@ fn a_detector_made_here_turns_a_red_square_into_an_intrusion_of_a_person() {
     house.wait_until("an intrusion has ended", |h| !closed_events(h, ids[0]).is_empty());
     let event = &closed_events(&house, ids[0])[0];
     assert_eq!((&event["kind"], &event["class"]), (&json!("intrusion"), &json!("person")), "{event}");
-    let sha256: String = <sha2::Sha256 as sha2::Digest>::digest(&model).iter().map(|b| format!("{b:02x}")).collect();
-    assert_eq!(event["model_sha256"], json!(sha256));
+    let sha256 = <sha2::Sha256 as sha2::Digest>::digest(&model);
+    assert_eq!(event["model_sha256"], json!(hex::encode(sha256)));
     let corner = |i: usize| event["box"][i].as_f64().expect("a box");
     assert!((corner(0) + corner(2)) / 2.0 >= 0.5, "its foot is in the right half: {event}");
     assert!((0.4..0.6).contains(&((corner(1) + corner(3)) / 2.0)), "it lies on the square: {event}");
@@ -134,13 +137,9 @@ fn persons_who_come_one_by_one_are_as_many_events_as_were_counted_by_hand() {
     let rules = folder.path().join("rules.toml");
     std::fs::write(&rules, "[[rule]]\nname = \"Người\"\nkind = \"intrusion\"\nclasses = [\"person\"]\n")
         .expect("rules");
-    let output = Command::new(env!("CARGO_BIN_EXE_vonglau"))
-        .args(["analyze", "--json", "--rules"])
-        .arg(&rules)
-        .arg("--model")
-        .args([&model, &video])
-        .output()
-        .expect("it runs");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vonglau"));
+    command.args(["analyze", "--json", "--rules"]).arg(&rules).arg("--model").args([&model, &video]);
+    let output = wait::output(&mut command);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let said = String::from_utf8(output.stdout).expect("text");
     let mut lines: Vec<Value> = said.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
@@ -177,18 +176,6 @@ fn assert_clip_shows(house: &House, event: &Value, folder: &Path) {
     house.wait_until("it has a snapshot", |h| h.get(&address)["has_snapshot"] == true);
     let (status, jpeg) = house.get_bytes(&format!("{address}/snapshot.jpg"));
     assert_eq!((status, jpeg.get(..3)), (200, Some(&[0xff, 0xd8, 0xff][..])), "no snapshot of {event}");
-}
-
-/// Decoded frames and duration in seconds, by ffprobe; it must find no error.
-fn probe(file: &Path) -> (u64, f64) {
-    let args =
-        ["-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames:format=duration", "-of", "json"];
-    let output = Command::new("ffprobe").args(args).arg(file).output().expect("ffprobe runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.is_empty(), "{said}");
-    let found: Value = serde_json::from_slice(&output.stdout).expect("its answer");
-    let number = |v: &Value| v.as_str().and_then(|s| s.parse::<f64>().ok()).unwrap_or_else(|| panic!("{found}"));
-    (number(&found["streams"][0]["nb_read_frames"]) as u64, number(&found["format"]["duration"]))
 }
 
 /// How much was drawn in a frame.

@@ -2,9 +2,8 @@
 
 mod common;
 
-use std::{path::Path, process::Command};
-
 use common::{
+    ffprobe::probe,
     house::{Cameras, House},
     mp4::samples,
 };
@@ -19,18 +18,6 @@ const SECOND_US: i64 = 1_000_000;
 
 fn number(value: &Value) -> i64 {
     value.as_i64().unwrap_or_else(|| panic!("{value} is no number"))
-}
-
-/// Streams of a file and its duration in seconds, by ffprobe, which must find no error.
-fn probe(file: &Path) -> (u64, f64) {
-    let args =
-        ["-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames:format=duration", "-of", "json"];
-    let output = Command::new("ffprobe").args(args).arg(file).output().expect("ffprobe runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.is_empty(), "{said}");
-    let found: Value = serde_json::from_slice(&output.stdout).expect("its answer");
-    let read = |v: &Value| v.as_str().and_then(|s| s.parse::<f64>().ok()).unwrap_or_else(|| panic!("{found}"));
-    (read(&found["streams"][0]["nb_read_frames"]) as u64, read(&found["format"]["duration"]))
 }
 
 /// Where in what was sent to a stream these units stand; they must be one unbroken run of it.
@@ -88,7 +75,7 @@ fn a_span_is_played_unit_for_unit_in_any_ranges_and_its_pictures_and_its_bar_are
     std::fs::write(&file, &film).expect("the film is written");
     let units = samples(&film);
     let (frames, seconds) = probe(&file);
-    assert_eq!(frames, units.len() as u64, "every unit is a picture");
+    assert_eq!(frames, units.len(), "every unit is a picture");
     assert!((seconds - number(&described["duration_us"]) as f64 / 1e6).abs() < 0.05, "{seconds} s: {described}");
 
     for stream in ["main", "sub"] {
@@ -151,7 +138,7 @@ fn a_live_view_starts_at_once_with_a_key_frame_and_shows_what_the_camera_sends()
     let file = folder.path().join("live.mp4");
     std::fs::write(&file, &film).expect("the film is written");
     let units = samples(&film);
-    assert_eq!(probe(&file).0, units.len() as u64);
+    assert_eq!(probe(&file).0, units.len());
     assert_eq!(units[0].pts, 0, "its times start at 0");
     house.program.signal("TERM");
     // The program says good-bye, or is gone.

@@ -17,6 +17,7 @@ use common::{
     mp4::{Sample, samples},
     quiet::now_us,
     recorded::EVER,
+    wait,
 };
 use vonglau::{
     domain::segment::Segment,
@@ -30,7 +31,7 @@ use vonglau::{
 const LOST_MOST_US: i64 = 2_000_000;
 
 fn run(program: &str, args: &[&str]) -> Option<String> {
-    let out = Command::new(program).args(args).output().ok()?;
+    let out = wait::output(Command::new(program).args(args));
     out.status.success().then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
 }
 
@@ -101,8 +102,8 @@ async fn lost(image: &Path, at: PathBuf, then_us: i64, sent: &[Entry]) -> (Vec<i
         Recorder::start(data.join("store"), store.clone(), Clock::machine(), counters, Arc::default(), &mut tasks)
             .await
             .unwrap();
-    recorder.finish().await;
-    tasks.drain().await;
+    wait::done(recorder.finish()).await;
+    wait::done(tasks.drain()).await;
     let (mut lost_us, mut all_there) = (Vec::new(), true);
     for (camera, number) in store.cameras().await.unwrap().iter().zip(1..) {
         for stream in &camera.streams {

@@ -410,6 +410,23 @@ async fn a_clock_that_jumps_removes_nothing_unasked_and_days_that_pass_do() {
 }
 
 #[tokio::test]
+async fn under_a_clock_that_jumped_room_is_made_of_what_nobody_promised_as_ever() {
+    let mut house = House::new().await;
+    let (_, main, sub) = house.camera().await;
+    let mut sweeper = house.settled().await;
+    house.segments(main, [3, 2]).await;
+    house.segments(sub, [20, 10]).await;
+    house.clock.step(1_000_000, 3650 * DAY);
+    house.stuck.store(true, Ordering::Relaxed);
+    let mut order = Vec::new();
+    for sweeper in [&mut sweeper, &mut house.sweeper()] {
+        house.room(sweeper).await;
+        order.push((house.left(main).await.len(), house.left(sub).await.len()));
+    }
+    assert_eq!(order, [(0, 2), (0, 0)]);
+}
+
+#[tokio::test]
 async fn a_removal_interrupted_between_file_and_row_is_completed_at_the_next_start() {
     let mut house = House::new().await;
     let (camera, main, _) = house.camera().await;

@@ -1,5 +1,8 @@
 //! The simulator seen by clients that are not ours: retina, GStreamer's `rtspsrc`, and bare sockets.
 
+#[path = "common/wait.rs"]
+mod wait;
+
 use std::{
     path::{Path, PathBuf},
     pin::pin,
@@ -85,7 +88,7 @@ async fn play(url: &str, login: Option<(&str, &str)>, count: usize) -> Result<(V
         got.push(Got {
             ticks: frame.timestamp().elapsed(),
             rtp_time: frame.timestamp().timestamp() as u32,
-            sha256: Sha256::digest(frame.data()).iter().map(|b| format!("{b:02x}")).collect(),
+            sha256: hex::encode(Sha256::digest(frame.data())),
         });
     }
     assert!(count < 2 || reports >= 1, "a sender report comes before the second unit");
@@ -121,8 +124,8 @@ async fn what_retina_receives_is_one_unbroken_run_of_the_ledger_on_both_streams_
         play(&urls[1].1, None, 45), // the loop's end passes twice
     );
     let (a, b, c) = (a.unwrap(), b.unwrap(), c.unwrap());
-    sim.finish().await;
-    assert!(tasks.drain().await.is_empty(), "nothing panicked");
+    wait::done(sim.finish()).await;
+    assert!(wait::done(tasks.drain()).await.is_empty(), "nothing panicked");
     let entries = ledger::read(&path).unwrap();
     assert_unbroken(&a.0, &of(&entries, 1, StreamKind::Main));
     assert_unbroken(&b.0, &of(&entries, 1, StreamKind::Sub));
@@ -140,7 +143,7 @@ async fn timestamps_keep_rising_by_one_frame_over_the_jump_of_the_loop() {
     let path = options.ledger.clone().unwrap();
     let (sim, _tasks) = started(options).await;
     let (got, _) = play(&sim.main_url(1), None, 65).await.unwrap();
-    sim.finish().await;
+    wait::done(sim.finish()).await;
     let entries = ledger::read(&path).unwrap();
     let jumps = entries.windows(2).filter(|w| w[1].clip_us < w[0].clip_us).collect::<Vec<_>>();
     assert!(jumps.len() >= 2 && jumps.iter().all(|w| w[1].key && w[1].clip_us == 0), "{jumps:?}");
@@ -156,7 +159,7 @@ async fn h265_and_b_frames_play_and_every_unit_is_in_the_ledger() {
         let path = options.ledger.clone().unwrap();
         let (sim, _tasks) = started(options).await;
         let (got, parameters) = play(&sim.sub_url(1), None, 45).await.unwrap();
-        sim.finish().await;
+        wait::done(sim.finish()).await;
         assert_unbroken(&got, &of(&ledger::read(&path).unwrap(), 1, StreamKind::Sub));
         assert!(parameters.starts_with(name), "{parameters}");
         let mut ticks: Vec<_> = got[..40].iter().map(|g| g.ticks).collect();
@@ -191,7 +194,7 @@ async fn with_auth_only_the_right_password_plays() {
         let answer = bare.ask(&format!("{describe}Authorization: Basic {basic}\r\n\r\n")).await;
         assert!(answer.starts_with(&format!("RTSP/1.0 {status}")), "{answer}");
     }
-    sim.finish().await;
+    wait::done(sim.finish()).await;
 }
 
 /// A client that speaks by hand.
@@ -252,8 +255,8 @@ async fn requests_that_make_no_sense_get_their_status_and_harm_no_other_client()
     };
     let (other, ()) = tokio::join!(other, bad);
     other.expect("undisturbed");
-    sim.finish().await;
-    assert!(tasks.drain().await.is_empty(), "nothing panicked");
+    wait::done(sim.finish()).await;
+    assert!(wait::done(tasks.drain()).await.is_empty(), "nothing panicked");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -276,7 +279,7 @@ async fn a_client_that_takes_no_data_is_disconnected_and_only_what_it_was_handed
     };
     tokio::time::timeout(HANGS, slow).await.expect("it is disconnected");
     let sent = sim.served.units_sent.get();
-    sim.finish().await;
+    wait::done(sim.finish()).await;
     assert_eq!(ledger::read(&path).unwrap().len() as u64, sent);
     // What lies in the client's socket is at least what the ledger says was handed over.
     let mut bytes = Vec::new();
@@ -322,7 +325,7 @@ async fn gstreamer_decodes_what_we_serve() {
         .await
         .unwrap();
         assert!(decoded.0 >= 45 && decoded.1.contains("width=(int)160"), "{decoded:?}");
-        sim.finish().await;
+        wait::done(sim.finish()).await;
     }
 }
 
@@ -342,7 +345,7 @@ async fn a_video_file_is_shared_by_all_cameras_and_the_truth_tells_of_drawn_ones
     let (sim, _tasks) = started(options).await;
     let urls = sim.urls();
     let (got, other) = tokio::join!(play(&urls[0].1, None, 45), play(&urls[1].1, None, 1));
-    sim.finish().await;
+    wait::done(sim.finish()).await;
     let entries = ledger::read(&path).unwrap();
     assert_unbroken(&got.unwrap().0, &of(&entries, 1, StreamKind::Sub));
     let other = &other.unwrap().0[0].sha256;
@@ -362,7 +365,7 @@ async fn the_truth_file_says_where_everything_drawn_is_in_every_frame_of_the_sub
     let options = Options { loop_s: 4, truth: Some(file.clone()), ..small(folder.path()) };
     let scene = options.scene(2);
     let (sim, _tasks) = started(options).await;
-    sim.finish().await;
+    wait::done(sim.finish()).await;
     let (head, rows) = truth::read(&file).unwrap();
     assert_eq!(head, truth::Head { loop_us: 4_000_000, sub_fps: 10, cameras: 2 });
     for frame in 0..40 {

@@ -1,5 +1,8 @@
 //! What a bare client sees of each fault that the simulator can play.
 
+#[path = "common/wait.rs"]
+mod wait;
+
 use std::{io::ErrorKind, path::PathBuf, time::Duration};
 
 use tokio::{
@@ -108,8 +111,8 @@ async fn each_fault_is_seen_by_a_client_and_healthy_cameras_answer() {
     while seen < 100_000 {
         seen += keyless.read().await.expect("pictures").len();
     }
-    sim.finish().await;
-    tasks.drain().await;
+    wait::done(sim.finish()).await;
+    wait::done(tasks.drain()).await;
     let sent = ledger::read(&list).expect("the ledger");
     assert!(sent.len() > 8 && sent.iter().all(|e| e.camera == 6 && !e.key), "{sent:?}");
 }
@@ -139,8 +142,8 @@ async fn after_a_reboot_of_all_the_port_opens_again_and_the_pictures_have_anothe
     let after = String::from_utf8(client.read().await.expect("an answer")).expect("text");
     let sets = |text: &str| text.lines().find_map(|l| Some(l.split_once("sprop-parameter-sets=")?.1.to_owned()));
     assert!(sets(&before).is_some() && sets(&after).is_some() && sets(&before) != sets(&after), "{after}");
-    sim.finish().await;
-    tasks.drain().await;
+    wait::done(sim.finish()).await;
+    wait::done(tasks.drain()).await;
 }
 
 #[tokio::test]

@@ -38,6 +38,7 @@ fn it_stops_well_while_a_camera_is_away_and_a_page_listens() {
     let mut listener = std::net::TcpStream::connect(&address).expect("a connection");
     let ask = format!("GET /api/v1/changes HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\n\r\n");
     std::io::Write::write_all(&mut listener, ask.as_bytes()).expect("a request");
+    listener.set_read_timeout(Some(common::wait::HANGING)).expect("a bound for hanging");
     let mut first = [0; 15];
     std::io::Read::read_exact(&mut listener, &mut first).expect("an answer");
     assert_eq!(&first, b"HTTP/1.1 200 OK");

@@ -194,6 +194,7 @@ mod seeded {
         bites(&rules::habits("src/record/mod.rs", "std::fs::read(p);"), &[]);
         bites(&rules::habits("src/record/mod.rs", "unsafe { x() }\n#![forbid(unsafe_code)]"), &[1]);
         bites(&rules::habits("src/http/mod.rs", "x\n .unwrap();\ndbg!(x); y.unwrap_or(1)"), &[2, 3]);
+        bites(&rules::habits("src/cli/x.rs", "println!();\nsay!();\neprintln!(\"println!\");"), &[1, 3]);
         bites(&rules::habits("src/logic/rules/tests.rs", "x.unwrap(); std::fs::read(p);"), &[]);
         bites(&rules::habits("src/http/mod.rs", "#[cfg(test)]\nmod t { fn x() { Instant::now().unwrap(); } }"), &[]);
     }

@@ -5,6 +5,7 @@ mod common;
 use std::{collections::BTreeSet, os::unix::process::CommandExt, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use common::wait;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::{AppSink, AppSrc};
@@ -19,7 +20,12 @@ use vonglau::{
         track::FrameSeen,
     },
     runtime::{ask::SnapshotAsk, board::Board, clock::Clock, counters::Counters, stop::Stop, tasks::Tasks},
-    vision::{Vision, VisionOut, analyze::analyze, link::Up, model::Model},
+    vision::{
+        Vision, VisionOut,
+        analyze::analyze,
+        link::{Up, VERSION},
+        model::Model,
+    },
 };
 
 const WIDTH: u32 = 320;
@@ -96,7 +102,7 @@ fn packets(pictures: u64, encoder: &str) -> (Vec<(i64, bool, Bytes)>, Arc<Stream
     let pipeline = encode(pictures, encoder, &rest);
     let sink = pipeline.by_name("out").unwrap().downcast::<AppSink>().unwrap();
     let (mut out, mut config) = (Vec::new(), Bytes::new());
-    while let Ok(sample) = sink.pull_sample() {
+    while let Some(sample) = sink.try_pull_sample(gst::ClockTime::from_seconds(60)) {
         let record = sample.caps().unwrap().structure(0).unwrap().get::<gst::Buffer>("codec_data").unwrap();
         config = Bytes::copy_from_slice(&record.map_readable().unwrap());
         let buffer = sample.buffer().unwrap();
@@ -290,12 +296,12 @@ impl Rig {
     }
     async fn end(mut self) -> Vec<FrameSeen> {
         drop(self.sender);
-        self.vision.finish().await;
+        wait::done(self.vision.finish()).await;
         let mut rest = Vec::new();
-        while let Some(seen) = self.out.seen.recv().await {
+        while let Some(seen) = wait::done(self.out.seen.recv()).await {
             rest.push(seen);
         }
-        assert!(self.tasks.drain().await.is_empty(), "a task panicked");
+        assert!(wait::done(self.tasks.drain()).await.is_empty(), "a task panicked");
         rest
     }
 }
@@ -432,7 +438,8 @@ async fn a_child_that_talks_nonsense_is_put_down_again_and_again() {
         vonglau::vision::link::encode(&message, &mut unasked_end).unwrap();
     }
     // A length of four gigabytes; a message of the right version that is none; a proper end that nobody asked for.
-    for nonsense in [&b"\xff\xff\xff\xff\x01"[..], b"\x04\0\0\0\x01\xff\xff\xff\xff", &unasked_end] {
+    let (endless, none) = ([0xff, 0xff, 0xff, 0xff, VERSION], [4, 0, 0, 0, VERSION, 0xff, 0xff, 0xff, 0xff]);
+    for nonsense in [&endless[..], &none, &unasked_end] {
         let (program, words) = (folder.path().join("liar"), folder.path().join("words"));
         std::fs::write(&words, nonsense).unwrap();
         std::fs::write(&program, format!("#!/bin/sh\ncat {} >&0\nexec sleep 60\n", words.display())).unwrap();
@@ -458,18 +465,14 @@ async fn a_hard_stop_ends_the_child_at_once() {
     let mut rig = Rig::new(None);
     rig.wait_for("the child", || rig.vision.pid().is_some()).await;
     rig.stop.now();
-    assert!(rig.tasks.drain().await.is_empty());
-    assert!(rig.vision.pid().is_none() && rig.out.seen.recv().await.is_none());
+    assert!(wait::done(rig.tasks.drain()).await.is_empty());
+    assert!(rig.vision.pid().is_none() && wait::done(rig.out.seen.recv()).await.is_none());
 }
 
 #[test]
 fn a_child_started_by_hand_says_who_starts_it() {
-    let out = std::process::Command::new(env!("CARGO_BIN_EXE_vonglau"))
-        .arg("vision")
-        .stdin(std::process::Stdio::null())
-        .process_group(0)
-        .output()
-        .unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_vonglau"));
+    let out = wait::output(command.arg("vision").process_group(0));
     assert_eq!(out.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&out.stderr).contains("vonglau serve"));
 }

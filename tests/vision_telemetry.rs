@@ -14,6 +14,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use common::wait;
 use vonglau::{
     domain::time::MediaTime,
     runtime::{board::Board, clock::Clock, counters::Counters, stop::Stop, tasks::Tasks},
@@ -85,7 +86,7 @@ fn the_detector_writes_no_file_starts_no_thread_and_opens_no_socket() {
     let (mut first, mut socket) = child(folder.path(), true);
     load(&mut socket, &model(folder.path()));
     drop(socket);
-    first.wait().unwrap();
+    wait::ended(&mut first);
     let (mut child, mut socket) = child(folder.path(), true);
     let (name, why) = load(&mut socket, &model(folder.path()));
     assert!(name.is_some(), "{why:?}");
@@ -107,7 +108,7 @@ fn the_detector_writes_no_file_starts_no_thread_and_opens_no_socket() {
     }
     assert_eq!(files_under(&folder.path().join("home")), Vec::<String>::new());
     drop(socket);
-    assert!(child.wait().unwrap().success());
+    assert!(wait::ended(&mut child).success());
 }
 
 #[test]
@@ -120,7 +121,7 @@ fn without_the_variable_onnx_runtime_is_not_loaded_and_says_why() {
     let maps = std::fs::read_to_string(format!("/proc/{}/maps", child.id())).unwrap();
     assert!(!maps.contains("libonnxruntime"), "it was loaded all the same");
     drop(socket);
-    child.wait().unwrap();
+    wait::ended(&mut child);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -142,6 +143,6 @@ async fn the_serving_process_gives_its_child_the_variable() {
     .await
     .unwrap();
     assert!(environment.split(|b| *b == 0).any(|v| v == b"ORT_DISABLE_TELEMETRY=1"));
-    vision.finish().await;
-    assert!(tasks.drain().await.is_empty());
+    wait::done(vision.finish()).await;
+    assert!(wait::done(tasks.drain()).await.is_empty());
 }

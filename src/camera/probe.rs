@@ -2,10 +2,17 @@
 
 use tokio::time::{Duration, timeout};
 
-use super::{params, session, session::no_key, trouble::trouble};
-use crate::domain::{
-    camera::{RtspUrl, Secret, Trouble, TroubleCause},
-    packet::Codec,
+use super::{
+    params, session,
+    session::no_key,
+    trouble::{panicked, trouble},
+};
+use crate::{
+    domain::{
+        camera::{RtspUrl, Secret, Trouble, TroubleCause},
+        packet::Codec,
+    },
+    runtime::tasks::ShortTasks,
 };
 
 /// How long the first key frame may take after PLAY.
@@ -30,6 +37,14 @@ pub struct Probe {
 /// # Errors
 /// The [`Trouble`] a running stream would show.
 pub async fn probe(url: &RtspUrl, username: &str, password: &Secret) -> Result<Probe, Trouble> {
+    let (url, username, password) = (url.clone(), username.to_owned(), password.clone());
+    // In a task of its own: what a camera says may make a library panic.
+    let tasks = ShortTasks::default();
+    let looked = tasks.run(async move { look(&url, &username, &password).await }).await;
+    looked.unwrap_or_else(|_| Err(panicked()))
+}
+
+async fn look(url: &RtspUrl, username: &str, password: &Secret) -> Result<Probe, Trouble> {
     let mut opened = session::open(url, username, password).await?;
     let mut seen = false;
     let first_key = async {

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::{
     Outputs, knock,
     session::{self, End, Shared},
-    trouble::trouble,
+    trouble::panicked,
 };
 use crate::{
     domain::camera::{Stream, StreamStatus, Trouble, TroubleCause},
@@ -86,8 +86,7 @@ async fn isolated(name: String, counters: &Counters, session: impl Future<Output
     if ended.is_some_and(|e| e.panicked) {
         counters.panics.add(1);
     }
-    let detail = "an error inside the program ended this stream's session; it is started again";
-    End::Broken { trouble: trouble(TroubleCause::Camera, detail), streamed_us: 0 }
+    End::Broken { trouble: panicked(), streamed_us: 0 }
 }
 
 #[cfg(test)]

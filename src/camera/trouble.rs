@@ -32,6 +32,15 @@ pub(super) fn trouble(cause: TroubleCause, detail: impl AsRef<str>) -> Trouble {
     Trouble { cause, detail }
 }
 
+/// What is said when a session panicked.
+pub(super) fn panicked() -> Trouble {
+    trouble(
+        TroubleCause::Camera,
+        "an error inside the program, over what the camera said, ended this session; it is tried again; if it stays so, \
+         restart the camera or update its firmware",
+    )
+}
+
 /// An error of retina. Its text is the only place that tells a refused connection from a broken one; it starts with a
 /// fixed phrase for each kind (retina's `error.rs`) and holds neither our credentials nor headers in its first line.
 pub(super) fn from_retina(phase: Phase, has_login: bool, error: &retina::Error) -> Trouble {

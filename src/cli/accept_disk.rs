@@ -12,7 +12,7 @@ pub(super) async fn run(args: PlaceArgs) -> anyhow::Result<ExitCode> {
     let store = app::open_store(&config.data).await?;
     let outcome = care::accept_disk(&config.store, &store).await;
     store.close().await;
-    println!(
+    say!(
         "{}: đã nhận ổ; {forgotten} tệp không có ở đây được bỏ khỏi chỉ mục / taken; {forgotten} files that are not here left \
          the index",
         config.store.display(),

@@ -7,7 +7,7 @@ use std::{
 
 use clap::Args;
 
-use super::{PlaceArgs, refused, start_log, without_telemetry};
+use super::{PlaceArgs, refused, say, start_log, without_telemetry};
 use crate::{
     app,
     domain::{
@@ -47,13 +47,15 @@ pub(super) fn run(args: &AnalyzeArgs) -> anyhow::Result<ExitCode> {
     let config = args.place.load(None)?;
     let model = app::find_model(args.model.as_deref().or(config.model.as_deref()), &config.data)?;
     if model.is_none() {
-        eprintln!("Không có bộ nhận dạng; chỉ tìm chuyển động / No detector installed; only motion is found");
+        say::err(format_args!(
+            "Không có bộ nhận dạng; chỉ tìm chuyển động / No detector installed; only motion is found"
+        ));
     }
     let mut engine = Rules::new(THE_FILE, rules, model.as_ref().map(|m| m.sha256.clone()));
     let print = |changes: Vec<EventChange>| {
         for change in changes {
             if let EventChange::Close { event, .. } = change {
-                println!("{}", line(&event, args.json));
+                say!("{}", line(&event, args.json));
             }
         }
     };
@@ -62,7 +64,7 @@ pub(super) fn run(args: &AnalyzeArgs) -> anyhow::Result<ExitCode> {
     if args.json {
         let tracks: serde_json::Map<_, _> =
             summary.tracks.iter().map(|(class, n)| (class.name().to_owned(), (*n).into())).collect();
-        println!(
+        say!(
             "{}",
             serde_json::json!({
                 "frames": summary.frames, "frames_analysed": summary.frames_analysed,
@@ -72,7 +74,7 @@ pub(super) fn run(args: &AnalyzeArgs) -> anyhow::Result<ExitCode> {
         );
     } else {
         let tracks: Vec<String> = summary.tracks.iter().map(|(class, n)| format!("{} {n}", class.name())).collect();
-        println!(
+        say!(
             "frames {} · analysed {} · inferences {} · cpu {:.1} s · tracks: {}",
             summary.frames,
             summary.frames_analysed,

@@ -93,15 +93,17 @@ pub(super) async fn run(command: CameraCommand) -> anyhow::Result<ExitCode> {
     start_log("warn");
     match command {
         CameraCommand::Add(args) => add(args).await?,
-        CameraCommand::Import { place, file } => import(&open(&place).await?, &file).await?,
-        CameraCommand::List { place, json } => list(&open(&place).await?, json).await?,
-        CameraCommand::Remove { place, code } => remove(&open(&place).await?, &code).await?,
+        CameraCommand::Import { place, file } => {
+            import(&app::open_store(&place.load(None)?.data).await?, &file).await?
+        }
+        CameraCommand::List { place, json } => list(&there(&place).await?, json).await?,
+        CameraCommand::Remove { place, code } => remove(&there(&place).await?, &code).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn open(place: &PlaceArgs) -> anyhow::Result<Store> {
-    app::open_store(&place.load(None)?.data).await
+async fn there(place: &PlaceArgs) -> anyhow::Result<Store> {
+    app::open_store_there(&place.load(None)?.data).await
 }
 
 async fn add(args: AddArgs) -> anyhow::Result<()> {
@@ -124,11 +126,11 @@ async fn add(args: AddArgs) -> anyhow::Result<()> {
         record_main: Some(!args.sub_only),
     };
     let camera = draft.checked().map_err(refused)?;
-    let store = open(&args.place).await?;
+    let store = app::open_store(&args.place.load(None)?.data).await?;
     let id = store.add_camera(&actor(), &camera, Clock::machine().wall()).await?;
     let code = store.camera(id).await?.map_or_else(|| id.to_string(), |c| c.code);
     store.close().await;
-    println!("{code}: đã thêm / added");
+    say!("{code}: đã thêm / added");
     Ok(())
 }
 
@@ -158,7 +160,7 @@ async fn import(store: &Store, file: &Path) -> anyhow::Result<()> {
     let added = store.add_cameras(&actor(), &checked, Clock::machine().wall()).await;
     store.close().await;
     added?;
-    println!("{} camera: đã thêm / added", checked.len());
+    say!("{} camera: đã thêm / added", checked.len());
     Ok(())
 }
 
@@ -167,15 +169,15 @@ async fn list(store: &Store, json: bool) -> anyhow::Result<()> {
     store.close().await;
     if json {
         let rows: Vec<_> = cameras.iter().map(row).collect();
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        say!("{}", serde_json::to_string_pretty(&rows)?);
         return Ok(());
     }
     if cameras.is_empty() {
-        println!("Chưa có camera nào; thêm bằng: vonglau camera add --name … --main-url rtsp://… / No cameras yet");
+        say!("Chưa có camera nào; thêm bằng: vonglau camera add --name … --main-url rtsp://… / No cameras yet");
     }
     for camera in &cameras {
         let url = |kind| camera.stream(kind).map_or_else(|| "-".to_owned(), |s| s.url.masked());
-        println!("{}\t{}\t{}\t{}", camera.code, camera.name, url(StreamKind::Main), url(StreamKind::Sub));
+        say!("{}\t{}\t{}\t{}", camera.code, camera.name, url(StreamKind::Main), url(StreamKind::Sub));
     }
     Ok(())
 }
@@ -200,6 +202,6 @@ async fn remove(store: &Store, code: &str) -> anyhow::Result<()> {
     })?;
     store.retire_camera(&actor(), camera.id, Clock::machine().wall()).await?;
     store.close().await;
-    println!("{}: đã gỡ, hình đã ghi vẫn giữ / removed, what it recorded stays", camera.code);
+    say!("{}: đã gỡ, hình đã ghi vẫn giữ / removed, what it recorded stays", camera.code);
     Ok(())
 }

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use super::{PlaceArgs, start_log, without_telemetry};
 use crate::{
     app, camera,
-    config::Config,
+    config::{self, Config},
     domain::{
         alarm::Alarm,
         camera::{Camera, Trouble, TroubleCause},
     },
-    http, record,
+    record,
     store::Store,
     vision,
 };
@@ -23,14 +23,14 @@ struct Report {
 
 impl Report {
     fn fine(&self, what: &str, found: impl std::fmt::Display) {
-        println!("[tốt/ok]   {what}: {found}");
+        say!("[tốt/ok]   {what}: {found}");
     }
     fn note(&self, what: &str, found: impl std::fmt::Display) {
-        println!("[lưu ý/note] {what}: {found}");
+        say!("[lưu ý/note] {what}: {found}");
     }
     fn wrong(&mut self, what: &str, found: impl std::fmt::Display) {
         self.bad = true;
-        println!("[hỏng/bad] {what}: {found}");
+        say!("[hỏng/bad] {what}: {found}");
     }
 }
 
@@ -50,12 +50,12 @@ pub(super) async fn run(args: PlaceArgs) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    match http::check_listen(config.listen) {
+    match config::check_listen(config.listen) {
         Ok(()) => report.fine("cấu hình/config", format!("trang web/pages http://{}/", config.listen)),
         Err(refusal) => report.wrong("cấu hình/config", refusal),
     }
     check_model(&config, &mut report);
-    match app::open_store(&config.data).await {
+    match app::open_store_there(&config.data).await {
         Ok(store) => {
             report.fine("dữ liệu/database", config.data.join("vonglau.db").display());
             check_disk(&config, &store, &mut report).await;

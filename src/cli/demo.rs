@@ -13,7 +13,7 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
-use super::{Signals, actor, refused, start_log};
+use super::{Signals, actor, refused, say, start_log};
 use crate::{
     app,
     domain::{
@@ -88,7 +88,7 @@ pub(super) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     start_log("info");
     let (stop, signals) = (Stop::new(), Signals::watch(false)?);
     let folder = tempfile::Builder::new().prefix("vonglau-demo-").tempdir().context("a temporary data folder")?;
-    eprintln!("Đang dựng cảnh giả lập… / Drawing the streets…");
+    say::err(format_args!("Đang dựng cảnh giả lập… / Drawing the streets…"));
     let mut sim = Part::start("sim", &sim_args(&args))?;
     let mut urls = Vec::new();
     loop {
@@ -107,9 +107,9 @@ pub(super) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let mut serve = Part::start("serve", &serve_args.map(str::to_owned))?;
     let address = serve.json().await?["listen"].as_str().unwrap_or_default().to_owned();
     // Standard output: what a script reads; a person sees it too.
-    println!("Mở trong trình duyệt / Open in a browser: http://{address}/");
+    say!("Mở trong trình duyệt / Open in a browser: http://{address}/");
     for (main, sub) in &urls {
-        println!("camera: {main} {sub}");
+        say!("camera: {main} {sub}");
     }
 
     let time_up = async {
@@ -127,7 +127,7 @@ pub(super) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     }
     let summary = serve.end().await?;
     sim.end().await?;
-    println!("{}", summary.context("serve printed no summary")?);
+    say!("{}", summary.context("serve printed no summary")?);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -32,9 +32,9 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let summary = args.summary;
     let serving = app::serve(config, args.record_only, stop.clone(), move |addr| {
         if summary {
-            println!("{}", serde_json::json!({ "listen": addr.to_string() }));
+            say!("{}", serde_json::json!({ "listen": addr.to_string() }));
         } else {
-            println!("Vọng Lâu: http://{addr}/");
+            say!("Vọng Lâu: http://{addr}/");
         }
     });
     let done = tokio::select! {
@@ -42,7 +42,7 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         never = signals.obey(stop) => match never {},
     };
     if summary {
-        println!("{}", serde_json::to_string(&done)?);
+        say!("{}", serde_json::to_string(&done)?);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -114,9 +114,9 @@ pub(super) async fn run(args: SimArgs) -> anyhow::Result<ExitCode> {
             () = stop.asked() => return Ok(()),
         };
         for (main, sub) in sim.urls() {
-            println!("{}", serde_json::json!({ "main": main, "sub": sub }));
+            say!("{}", serde_json::json!({ "main": main, "sub": sub }));
         }
-        println!("{}", serde_json::json!({ "port": sim.port, "ready": true, "ready_us": sim.ready.us() }));
+        say!("{}", serde_json::json!({ "port": sim.port, "ready": true, "ready_us": sim.ready.us() }));
         stop.asked().await;
         sim.finish().await;
         tasks.drain().await;

@@ -17,7 +17,7 @@ pub(super) struct VerifyArgs {
 pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     start_log("error");
     let report = verify::verify(&args.store, &mut |problem| {
-        println!(
+        say!(
             "{} {} {}  {}: {} / {}",
             problem.camera,
             problem.kind,
@@ -27,7 +27,7 @@ pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
             problem.flaw.wrong.en()
         );
     })?;
-    println!(
+    say!(
         "{} tệp/files · {} đoạn/fragments · {:.2} GB · cách ly/quarantined {} · hỏng/problems {}",
         report.files,
         report.fragments,

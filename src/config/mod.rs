@@ -274,6 +274,14 @@ mod tests {
     }
 
     #[test]
+    fn every_name_of_this_machine_itself_may_be_listened_on() {
+        for good in ["127.0.0.1:8080", "127.8.8.8:1", "[::1]:8080", "[::ffff:127.0.0.1]:80"] {
+            assert_eq!(check_listen(good.parse().unwrap()), Ok(()), "{good}");
+        }
+        assert!(check_listen("[::ffff:8.8.8.8]:80".parse().unwrap()).is_err());
+    }
+
+    #[test]
     fn recordings_follow_the_data_folder_unless_they_have_a_disk_of_their_own() {
         let inside = Config::parse("data = \"/a\"\nstore = \"rec\"").unwrap();
         assert_eq!(inside.store, Path::new("/a/rec"));

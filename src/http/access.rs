@@ -3,28 +3,21 @@
 use std::net::SocketAddr;
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts, connect_info::Connected},
+    extract::FromRequestParts,
     http::{Extensions, request::Parts},
-    serve::IncomingStream,
 };
 
-use super::{error::ApiError, routes::Action, serve::Limited};
+use super::{error::ApiError, routes::Action};
 use crate::domain::{query::Actor, refusal::Refusal};
 
 /// The address at the other end of a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
-impl Connected<IncomingStream<'_, Limited>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Limited>) -> Self {
-        Self(*stream.remote_addr())
-    }
-}
-
 /// Who asks, if they may do `action`. Until accounts exist the machine's own user may do everything and nobody else
 /// anything, whatever the action; the action is asked for already so that no route can be added without one.
 pub(super) fn admit(extensions: &Extensions, _action: Action) -> Result<Actor, ApiError> {
-    let peer = extensions.get::<ConnectInfo<Peer>>().map(|info| info.0.0.ip().to_canonical());
+    let peer = extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical());
     if peer.is_some_and(|ip| ip.is_loopback()) {
         return Ok(Actor { name: "local-admin".to_owned() });
     }

@@ -7,9 +7,9 @@
 //! Every route is one row of [`routes::TABLE`]; router and OpenAPI document both come from it. One file a resource;
 //! [`error`] alone decides statuses; all media leaves through `media::serve_media`.
 //!
-//! Limits: 256 KiB and 30 s a body, 256 connections, 16 live views, 24 h a film, 200 events a page, 3 s for answers under way when it stops.
+//! Limits: 256 KiB and 30 s a body, 256 connections, 10 s to ask, 16 live views, 24 h a film, 200 events a page, 3 s for answers under way when it stops.
 //!
-//! What it refuses to do: listen on anything but loopback while there are no accounts, answer another host name, change
+//! What it refuses to do: answer another host name, change
 //! anything for a page of another origin, say a password, show an inside error to the outside, write SQL.
 
 mod access;
@@ -43,6 +43,6 @@ mod web;
 
 pub use access::Peer;
 pub use routes::{router, router_of};
-pub use serve::{CONNECTIONS_MAX, check_listen, serve, serve_router};
+pub use serve::{CONNECTIONS_MAX, HEAD_MOST, serve, serve_router};
 pub use state::AppState;
 pub use stills::Stills;

@@ -1,134 +1,154 @@
-//! The listener: who may connect, how many, and how it ends.
+//! The listener: who may connect, how many, how long they may hesitate, and how it ends.
 
 use std::{
     any::Any,
+    collections::BTreeMap,
     io,
     net::SocketAddr,
-    pin::Pin,
-    sync::Arc,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
 
 use axum::{
     Router,
+    body::Body,
     response::{IntoResponse, Response},
     serve::Listener,
 };
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
 };
+use tower::Service;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{access::Peer, error::ApiError, state::AppState};
-use crate::{
-    domain::refusal::Refusal,
-    runtime::{counters::Counters, stop::Stop},
-};
+use crate::runtime::{counters::Counters, stop::Stop, tasks::ShortTasks};
 
-/// The most connections at once; a further one waits in the kernel's queue.
+/// The most connections at once. A further one takes the place of the one that has hesitated longest to ask for
+/// anything; when all are at work it waits.
 pub const CONNECTIONS_MAX: usize = 256;
+
+/// How long a client may take to ask, and may stay without asking again.
+pub const HEAD_MOST: Duration = Duration::from_secs(10);
+
+/// The most bytes of a request's head; also what a connection may hold of a body or an answer at a time.
+const BUFFER_BYTES_MAX: usize = 64 << 10;
 
 /// How long after the stop answers under way may still be written. Streams end at once by themselves; this bounds a
 /// client that does not read.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// Whether the program may listen there.
-///
-/// # Errors
-/// A [`Refusal`] for any address but loopback, as long as there are no accounts.
-pub fn check_listen(addr: SocketAddr) -> Result<(), Refusal> {
-    if addr.ip().to_canonical().is_loopback() {
-        return Ok(());
-    }
-    Err(Refusal::new(
-        "listen",
-        format!(
-            "chưa thể mở tại {addr}: chưa có tài khoản đăng nhập nên ai trong mạng cũng xem được camera; \
-             hãy dùng 127.0.0.1:{}",
-            addr.port()
-        ),
-        format!(
-            "cannot listen on {addr}: there are no accounts yet, so anybody on the network could watch the cameras; \
-             use 127.0.0.1:{}",
-            addr.port()
-        ),
-    ))
-}
-
 /// Serves everything on `listener` until `stop` is asked; then takes no new connection, ends the streams, lets answers
 /// under way finish for a few seconds and returns. A stop by force ends it at once.
-///
-/// # Errors
-/// None that a running listener gives today; accept errors are waited out.
-pub async fn serve(listener: TcpListener, state: AppState, stop: Stop) -> io::Result<()> {
-    serve_router(listener, super::routes::router(state), stop).await
+pub async fn serve(listener: TcpListener, state: AppState, stop: Stop) {
+    serve_router(listener, super::routes::router(state), stop).await;
 }
 
 /// [`serve`] with any router.
-///
-/// # Errors
-/// As [`serve`].
-pub async fn serve_router(listener: TcpListener, router: Router, stop: Stop) -> io::Result<()> {
-    let asked = {
-        let stop = stop.clone();
-        async move { stop.asked().await }
-    };
-    let limited = Limited { listener, free: Arc::new(Semaphore::new(CONNECTIONS_MAX)), full: false };
-    let service = router.into_make_service_with_connect_info::<Peer>();
-    let served = axum::serve(limited, service).with_graceful_shutdown(asked);
-    let too_late = async {
-        stop.asked().await;
-        tokio::select! {
-            () = stop.forced() => {}
-            () = tokio::time::sleep(GRACE) => {}
+pub async fn serve_router(mut listener: TcpListener, router: Router, stop: Stop) {
+    let (tasks, free, silent) = (ShortTasks::default(), Arc::new(Semaphore::new(CONNECTIONS_MAX)), Silent::default());
+    let mut full = false;
+    for number in 0.. {
+        // Errors of accepting are waited out in there.
+        let (stream, peer) = tokio::select! {
+            biased;
+            () = stop.asked() => break,
+            accepted = Listener::accept(&mut listener) => accepted,
+        };
+        let was_full = std::mem::replace(&mut full, free.available_permits() == 0);
+        if full {
+            silent.end_oldest();
+            if !was_full {
+                tracing::warn!(connections = CONNECTIONS_MAX, "all connections are taken; new ones may have to wait");
+            }
         }
-    };
-    tokio::select! {
-        done = served => done,
-        () = too_late => {
-            tracing::info!("some clients did not read their answers to the end; their connections are dropped");
-            Ok(())
-        }
-    }
-}
-
-/// A listener that holds at most [`CONNECTIONS_MAX`] connections.
-#[derive(Debug)]
-pub(super) struct Limited {
-    listener: TcpListener,
-    free: Arc<Semaphore>,
-    /// Whether it was full at the last connection; said once each time it fills.
-    full: bool,
-}
-
-impl Listener for Limited {
-    type Io = Counted;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Counted, SocketAddr) {
-        let full = self.free.available_permits() == 0;
-        if full && !self.full {
-            tracing::warn!(connections = CONNECTIONS_MAX, "all connections are taken; new ones wait");
-        }
-        self.full = full;
-        let permit = Arc::clone(&self.free).acquire_owned().await.ok();
-        let (stream, peer) = Listener::accept(&mut self.listener).await;
+        let permit = tokio::select! {
+            biased;
+            () = stop.asked() => break,
+            permit = Arc::clone(&free).acquire_owned() => permit.ok(),
+        };
         // Small answers should not wait for more (Nagle); a refusal changes nothing but speed.
         let _ = stream.set_nodelay(true);
-        (Counted { stream, _permit: permit }, peer)
+        let ended = silent.add(number);
+        tasks.detach(connection(
+            Counted { stream, _permit: permit },
+            peer,
+            router.clone(),
+            (silent.clone(), number, ended),
+            stop.clone(),
+        ));
     }
+    drop(listener);
+    tasks.drain().await;
+}
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+/// Answers one connection until it ends, hesitates too long, has to make room or the stop is asked.
+async fn connection(
+    stream: Counted,
+    peer: SocketAddr,
+    router: Router,
+    (silent, number, ended): (Silent, u64, Arc<Notify>),
+    stop: Stop,
+) {
+    let asked = silent.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        asked.remove(number);
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Peer(peer));
+        router.clone().call(request)
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_MOST).max_buf_size(BUFFER_BYTES_MAX);
+    let mut served = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    tokio::select! {
+        biased;
+        () = stop.asked() => {
+            served.as_mut().graceful_shutdown();
+            tokio::select! {
+                biased;
+                () = stop.forced() => {}
+                // How it ended is the client's business.
+                _ = served => {}
+                () = tokio::time::sleep(GRACE) => tracing::debug!(%peer, "did not read its answer to the end; dropped"),
+            }
+        }
+        () = ended.notified() => {}
+        _ = served.as_mut() => {}
+    }
+    silent.remove(number);
+}
+
+/// Connections that have not asked for anything yet, in the order in which they came.
+#[derive(Debug, Clone, Default)]
+struct Silent(Arc<Mutex<BTreeMap<u64, Arc<Notify>>>>);
+
+impl Silent {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Notify>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// One that is told when it has to make room.
+    fn add(&self, number: u64) -> Arc<Notify> {
+        self.all().entry(number).or_default().clone()
+    }
+    fn remove(&self, number: u64) {
+        self.all().remove(&number);
+    }
+    fn end_oldest(&self) {
+        if let Some((_, ended)) = self.all().pop_first() {
+            ended.notify_one();
+        }
     }
 }
 
 /// A connection that gives its place back when it ends.
 #[derive(Debug)]
-pub(super) struct Counted {
+struct Counted {
     stream: TcpStream,
     _permit: Option<OwnedSemaphorePermit>,
 }
@@ -170,20 +190,4 @@ pub(super) fn catch_panics(
         let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
         ApiError::Internal(format!("a handler panicked: {}", text.unwrap_or("(no text)"))).into_response()
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_loopback_addresses_are_listened_on() {
-        for good in ["127.0.0.1:8080", "127.8.8.8:1", "[::1]:8080", "[::ffff:127.0.0.1]:80"] {
-            assert_eq!(check_listen(good.parse().unwrap()), Ok(()), "{good}");
-        }
-        for bad in ["0.0.0.0:8080", "192.168.1.5:8080", "[::]:8080", "8.8.8.8:80"] {
-            let refusal = check_listen(bad.parse().unwrap()).unwrap_err();
-            assert!(refusal.vi.contains("tài khoản") && refusal.en.contains("accounts"), "{refusal}");
-        }
-    }
 }

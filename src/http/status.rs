@@ -104,7 +104,8 @@ pub(super) async fn show(_: Actor, State(state): State<AppState>) -> Json<Status
     Json(Status {
         version: env!("CARGO_PKG_VERSION"),
         site: state.site.clone(),
-        now_us: state.clock.wall().us(),
+        // In media time, as everything that is shown: a clock that is set wrong is no other day.
+        now_us: state.clock.media().us(),
         vision: VisionJson { running: vision.running, detector: vision.detector, why: vision.why },
         alarms: state.board.alarms().into_iter().map(AlarmJson::from).collect(),
         counters: state.counters.all().into_iter().collect(),

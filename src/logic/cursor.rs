@@ -64,11 +64,10 @@ mod tests {
         }
 
         #[test]
-        fn a_text_with_one_wrong_character_is_refused(start_us: i64, id: i64, at in 0..37_usize, other in "[0-9a-f]") {
-            let text = encode(EventCursor { start_us, id: EventId(id) });
-            let mut wrong = text.clone();
-            wrong.replace_range(at..=at, &other);
-            prop_assume!(wrong != text);
+        fn a_text_with_one_wrong_character_is_refused(start_us: i64, id: i64, at in 0..37_usize, other in 1..16_u32) {
+            let mut wrong = encode(EventCursor { start_us, id: EventId(id) });
+            let right = u32::from_str_radix(&wrong[at..=at], 16).unwrap();
+            wrong.replace_range(at..=at, &format!("{:x}", (right + other) % 16));
             prop_assert!(decode(&wrong).is_err(), "{}", wrong);
         }
 

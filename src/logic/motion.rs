@@ -88,11 +88,6 @@ impl Motion {
             learned: false,
         }
     }
-    /// The size it was made for, in cells.
-    #[must_use]
-    pub const fn size(&self) -> (usize, usize) {
-        (self.width, self.height)
-    }
     /// Looks at the next picture and says which regions move. A picture of another size is ignored.
     pub fn step(&mut self, picture: &[u8]) -> Vec<NormBox> {
         if picture.len() != self.background.len() || picture.is_empty() {

@@ -206,7 +206,7 @@ pub fn last_link(root: &Path, camera: CameraId, kind: StreamKind) -> Option<Link
         files.sort_unstable();
         for (_, path) in files.into_iter().rev() {
             match last_seal(&root.join(&path)) {
-                Ok(Some(seal)) => return Some(Link { path, hash: fmp4::hex(&seal.hash) }),
+                Ok(Some(seal)) => return Some(Link { path, hash: hex::encode(seal.hash) }),
                 Ok(None) | Err(_) if empty < EMPTY_FILES => empty += 1,
                 Ok(None) | Err(_) => return None,
             }

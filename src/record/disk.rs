@@ -278,7 +278,8 @@ impl Writer {
         self.tell_closed();
         self.look_for_disk();
         let Some(folder) = self.folder.clone() else { return Ok(false) };
-        let all = self.open.values_mut().chain(&mut self.closing);
+        // Finished ones first, so that the rows of a stream are entered in the order of its files.
+        let all = self.closing.iter_mut().chain(self.open.values_mut());
         let files: Vec<_> = all.filter_map(Open::begin_flush).collect();
         if files.is_empty() {
             return Ok(false);

@@ -184,7 +184,7 @@ impl Open {
     }
     /// What the stream's next file names as the one before.
     pub(super) fn link(&self) -> Link {
-        Link { path: self.path.clone(), hash: fmp4::hex(&self.hash) }
+        Link { path: self.path.clone(), hash: hex::encode(self.hash) }
     }
     /// Its path under the store folder.
     pub(super) fn path(&self) -> &str {
@@ -239,7 +239,7 @@ impl Open {
                 self.path.clone()
             }
         };
-        let link = Link { path: path.clone(), hash: fmp4::hex(&self.flushed.0) };
+        let link = Link { path: path.clone(), hash: hex::encode(self.flushed.0) };
         let note = self.segment.is_none().then(|| self.progress(Vec::new(), true, Some(path)));
         (note, link, self.unflushed.into_iter().map(|(_, held)| held).collect())
     }

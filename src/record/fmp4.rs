@@ -10,7 +10,7 @@ use mp4_atom::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    chain::{self, Hash, Info, SEAL_BYTES},
+    chain::{self, Info, SEAL_BYTES},
     segmenter::Fragment,
 };
 use crate::domain::{packet::StreamParams, segment::FragmentEntry};
@@ -46,13 +46,7 @@ pub enum FormatError {
 /// SHA-256 (hex) of a sample entry: two segments with the same one can be joined.
 #[must_use]
 pub fn params_sha256(params: &StreamParams) -> String {
-    hex(&Sha256::digest(&params.sample_entry).into())
-}
-
-/// A hash as text.
-#[must_use]
-pub fn hex(hash: &Hash) -> String {
-    hash.iter().map(|b| format!("{b:02x}")).collect()
+    hex::encode(Sha256::digest(&params.sample_entry))
 }
 
 /// What a file of ours begins with: [`head`] and the box that says what the file is.

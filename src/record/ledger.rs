@@ -20,6 +20,7 @@ use crate::{
         time::{BootTime, Span, WallTime},
     },
     logic::{
+        anchor::NEAR_US,
         gaps::{Excuse, Explained, Life, Seen, Sight, absence, explain},
         timeline::{Piece, TOLERANCE_US, What, account},
     },
@@ -30,6 +31,9 @@ use crate::{
     },
     store::{Gap, LedgerGap, LedgerStep, LedgerStream, Store, StoreError},
 };
+
+#[cfg(test)]
+mod tests;
 
 /// How often streams in trouble are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -47,6 +51,9 @@ const STILL_US: i64 = 5_000_000;
 const MARK_US: i64 = 60_000_000;
 /// The longest stretch looked at in one step, microseconds.
 const STRETCH_US: i64 = 7 * 86_400_000_000;
+/// After a jump of the clock over more than [`NEAR_US`] locks are kept beyond their time for a day, in which the clock
+/// can be set right; microseconds.
+const LOCKS_HELD_US: i64 = 86_400_000_000;
 /// Sights kept of a stream; flapping more often than that is one trouble.
 const SIGHTS_MAX: usize = 256;
 
@@ -58,6 +65,8 @@ pub struct Ledger {
     clock: Clock,
     /// What was before this run, for streams not followed yet.
     before: Vec<Sight>,
+    /// No lock is released before.
+    locks_held: Option<BootTime>,
     streams: HashMap<StreamId, Followed>,
 }
 
@@ -83,15 +92,21 @@ impl Ledger {
     pub async fn new(store: Store, board: Arc<Board>, clock: Clock) -> Result<Self, StoreError> {
         let (anchor, now_us) = (clock.anchor(), clock.media().us());
         let booted = WallTime(anchor.utc.us().saturating_sub(anchor.boot.us()));
-        let (from_us, (cause, evidence)) = match store.last_life().await? {
+        let last = store.last_life().await?;
+        let jumped = last.as_ref().is_some_and(|last| now_us.saturating_sub(last.utc_us) > NEAR_US);
+        let (from_us, (cause, evidence)) = match last {
+            Some(last) if last.utc_us > now_us => {
+                (i64::MIN, (GapCause::Service, ahead(last.utc_us.saturating_sub(now_us))))
+            }
             Some(last) => {
                 let life = Life { boot_id: last.boot_id, utc_us: last.utc_us, ended: last.ended };
-                (last.utc_us.min(now_us), absence(&life, &anchor.boot_id, booted, WallTime(now_us)))
+                (last.utc_us, absence(&life, &anchor.boot_id, booted, WallTime(now_us)))
             }
             None => (i64::MIN, (GapCause::Service, "the program had not been started yet".to_owned())),
         };
         let before = vec![Sight { from_us, seen: Seen::Wrong(cause, evidence) }, starting(now_us)];
-        Ok(Self { store, board, clock, before, streams: HashMap::new() })
+        let locks_held = jumped.then(|| clock.boot().plus_us(LOCKS_HELD_US));
+        Ok(Self { store, board, clock, before, locks_held, streams: HashMap::new() })
     }
 
     /// Works until `stop` is asked.
@@ -132,6 +147,19 @@ impl Ledger {
     fn note_stillness(&mut self, (boot, media_us): (BootTime, i64)) {
         let (still_us, now_us) = (self.clock.boot().since(boot), self.clock.media().us());
         let jump_us = now_us.saturating_sub(media_us).saturating_sub(still_us);
+        if jump_us > NEAR_US {
+            self.locks_held = Some(self.clock.boot().plus_us(LOCKS_HELD_US));
+        }
+        if jump_us < -STILL_US {
+            self.before = vec![starting(now_us)];
+            for followed in self.streams.values_mut() {
+                followed.sights = vec![
+                    Sight { from_us: i64::MIN, seen: Seen::Wrong(GapCause::Service, ahead(-jump_us)) },
+                    Sight { from_us: now_us, seen: Seen::Fine },
+                ];
+            }
+            return;
+        }
         let evidence = if jump_us > STILL_US {
             format!("the clock was behind and was set right by {} s; this span did not take place", jump_us / 1_000_000)
         } else if still_us > STILL_US {
@@ -157,7 +185,9 @@ impl Ledger {
     /// Accounts for what has become known.
     async fn step(&mut self, last: bool) -> Result<(), StoreError> {
         let now_us = self.clock.media().us();
-        self.store.release_locks_due(WallTime(now_us)).await?;
+        if self.locks_held.is_none_or(|until| self.clock.boot() >= until) {
+            self.store.release_locks_due(WallTime(now_us)).await?;
+        }
         self.follow(self.store.ledger_streams(None).await?, now_us).await?;
         let mut due: Vec<StreamId> =
             self.streams.iter().filter(|(_, f)| last || f.is_due(now_us)).map(|(id, _)| *id).collect();
@@ -221,9 +251,12 @@ impl Ledger {
             let known = self.streams.get(&stream.stream).map(|f| f.until_us);
             let mut until_us = known.or(stream.until_us).unwrap_or(stream.since_us).max(stream.since_us);
             if until_us > now_us {
-                // The clock was ahead when that was known. What lies before now counts.
-                until_us = self.store.last_recorded_us(Some(stream.stream), now_us).await?.unwrap_or(stream.since_us);
+                // The clock was ahead when that was known. What lies before now counts, and no gap is still to come.
+                until_us = self.store.forget_gaps_ahead(stream.stream, now_us).await?.unwrap_or(stream.since_us);
                 until_us = until_us.min(now_us);
+                if let Some(followed) = self.streams.get_mut(&stream.stream) {
+                    (followed.open, followed.stored_us, followed.looked_us) = (Vec::new(), i64::MIN, i64::MIN);
+                }
             }
             if let Some(followed) = self.streams.get_mut(&stream.stream) {
                 (followed.until_us, followed.stream) = (until_us, stream);
@@ -289,10 +322,6 @@ impl Followed {
             (Seen::Wrong(a, _), Seen::Wrong(b, _)) => a == b,
             _ => a == b,
         };
-        if self.sights.last().is_some_and(|last| last.from_us > sight.from_us) {
-            // The clock was ahead and was set right: what was seen then was at no time.
-            self.sights.clear();
-        }
         if self.sights.last().is_some_and(|last| same(&last.seen, &sight.seen)) {
             return;
         }
@@ -395,6 +424,14 @@ fn beside(pieces: &[Piece], i: usize) -> Option<usize> {
     })
 }
 
+/// What is said of a time that was recorded under a false one.
+fn ahead(by_us: i64) -> String {
+    let seconds = by_us / 1_000_000;
+    format!(
+        "the clock was ahead by {seconds} s until it was set right; what was recorded meanwhile stands under later dates"
+    )
+}
+
 fn starting(from_us: i64) -> Sight {
     Sight { from_us, seen: Seen::Starting("the stream was being set up".to_owned()) }
 }
@@ -418,39 +455,5 @@ pub(super) fn seen(board: &Board, camera: CameraId, kind: StreamKind) -> Seen {
             };
             Seen::Wrong(cause, why.detail)
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{camera::StreamKind, ids::CameraId};
-
-    const S: i64 = 1_000_000;
-
-    fn span(start_s: i64, end_s: i64) -> Span {
-        Span { start_us: start_s * S, end_us: end_s * S }
-    }
-
-    #[test]
-    fn what_is_on_its_way_behind_a_gap_that_is_over_is_no_gap() {
-        let stream = LedgerStream {
-            stream: StreamId(1),
-            camera: CameraId(1),
-            kind: StreamKind::Main,
-            since_us: 0,
-            retired_us: None,
-            until_us: None,
-        };
-        let wrong = Seen::Wrong(GapCause::Network, "away".into());
-        let sights = vec![Sight { from_us: 10 * S, seen: wrong }, Sight { from_us: 20 * S, seen: Seen::Fine }];
-        let row = Explained { span: span(10, 18), cause: GapCause::Network, evidence: "away".into(), planned_by: None };
-        let mut followed = Followed { until_us: 10 * S, stored_us: 0, sights, open: Vec::new(), looked_us: 0, stream };
-        followed.open = vec![followed.row(row).numbered(GapId(5))];
-        // It came back after 20 s, and what came after 22 s is not in the index yet.
-        let look = followed.judge(span(10, 24), &[span(20, 22)], &followed.open, &[], true, false);
-        let put: Vec<_> = look.put.iter().map(|row| (row.id, row.gap.span, row.gap.cause)).collect();
-        assert_eq!(put, [(Some(GapId(5)), span(10, 20), GapCause::Network)]);
-        assert_eq!((look.until_us, look.kept, look.remove), (22 * S, vec![], vec![]));
     }
 }

@@ -229,7 +229,7 @@ fn etag(chosen: &[Chosen<'_>], span: Span) -> String {
         hash.update(c.entry.offset.to_be_bytes());
         hash.update(c.entry.size_bytes.to_be_bytes());
     }
-    let hash = fmp4::hex(&hash.finalize().into());
+    let hash = hex::encode(hash.finalize());
     format!("\"{}\"", &hash[..32])
 }
 

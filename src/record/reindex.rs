@@ -37,6 +37,14 @@ pub struct Report {
     pub refused: u64,
 }
 
+/// Whether `root` is a store folder of ours, asked before a database is made for it.
+///
+/// # Errors
+/// A [`Refusal`] when it is none.
+pub fn check(root: &Path) -> Result<(), Refusal> {
+    folder::site_of(root).map(drop)
+}
+
 /// Enters every file of the store folder that the index does not know, after taking over the folder's site when the
 /// database is new. `tell` hears of each file that could not be entered. Nobody may be recording meanwhile.
 ///

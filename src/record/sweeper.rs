@@ -383,7 +383,7 @@ impl Sweeper {
         // A little more, so that there is peace for a minute; not much of a small disk.
         let peace = rate.saturating_mul(60).clamp(1, (reserve / 4).max(1));
         let need = (reserve - space.free_bytes).saturating_add(peace);
-        let (settings, now) = (self.parts.store.keep_settings().await?, self.parts.clock.wall());
+        let (settings, now) = (self.parts.store.keep_settings().await?, self.believable().await?);
         self.look_afresh(&settings).await?;
         let streams = self.parts.store.stream_uses().await?;
         let swept = self.room(&streams, &settings, now, need, stop).await?;

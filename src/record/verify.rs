@@ -15,7 +15,6 @@ use rustix::fs::{FlockOperation, flock};
 pub use super::reading::{Flaw, Wrong};
 use super::{
     chain::{self, Hash, Link, QUARANTINE, Stem},
-    fmp4,
     folder::{LOCK, camera_of, site_of},
     reading::{self, Reading},
 };
@@ -128,7 +127,7 @@ impl Verify<'_> {
         // disk was full. What was cut off later is missed by the next file.
         let stood_on: HashSet<_> = seen.values().filter_map(|one| one.previous.as_ref()).map(|l| &l.hash).collect();
         for one in by_time {
-            let tail = one.tail.clone().filter(|_| !one.ends.iter().any(|end| stood_on.contains(&fmp4::hex(end))));
+            let tail = one.tail.clone().filter(|_| !one.ends.iter().any(|end| stood_on.contains(&hex::encode(end))));
             if let Some(flaw) = tail {
                 self.problem(&one.camera, kind, &one.path, flaw);
             }
@@ -183,7 +182,7 @@ impl Verify<'_> {
             let known = gone || !folder.is_dir() || removed(&folder).contains(name);
             return (!known).then(|| Wrong::Missing(path.to_owned()));
         };
-        let ends_so = |hash: &Hash| fmp4::hex(hash) == link.hash;
+        let ends_so = |hash: &Hash| hex::encode(hash) == link.hash;
         if before.path.ends_with(QUARANTINE) || before.ends.iter().any(ends_so) {
             return None;
         }

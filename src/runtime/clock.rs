@@ -1,9 +1,12 @@
 //! The only source of time. Media time is the monotonic boot clock through an anchor to UTC, so that a step of the
 //! wall clock moves no recording.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use rustix::time::{ClockId, clock_gettime};
@@ -50,13 +53,19 @@ fn timespec_us(id: ClockId) -> i64 {
     t.tv_sec * 1_000_000 + t.tv_nsec / 1000
 }
 
+/// The wall clock by the C library and not past it, so that a test of the whole program can set a false one.
+fn wall_us() -> i64 {
+    let us = |passed: std::time::Duration| i64::try_from(passed.as_micros()).unwrap_or(i64::MAX);
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or_else(|before| -us(before.duration()), us)
+}
+
 impl Clock {
     /// The machine's clocks, anchored now.
     #[must_use]
     pub fn machine() -> Self {
         let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
         let before = timespec_us(ClockId::Boottime);
-        let utc = WallTime(timespec_us(ClockId::Realtime));
+        let utc = WallTime(wall_us());
         let after = timespec_us(ClockId::Boottime);
         let anchor = Anchor { boot_id, boot: BootTime(before + (after - before) / 2), utc, error_us: after - before };
         Self { source: Source::Machine, anchor: Arc::new(Mutex::new(anchor)), anchorings: Arc::default() }
@@ -91,7 +100,7 @@ impl Clock {
     #[must_use]
     pub fn wall(&self) -> WallTime {
         match &self.source {
-            Source::Machine => WallTime(timespec_us(ClockId::Realtime)),
+            Source::Machine => WallTime(wall_us()),
             Source::Stepped(now) => now.lock().unwrap_or_else(std::sync::PoisonError::into_inner).1,
         }
     }

@@ -54,11 +54,6 @@ impl Tasks {
         }
         panicked
     }
-    /// The names of those still running.
-    #[must_use]
-    pub fn running(&self) -> Vec<String> {
-        self.names.values().cloned().collect()
-    }
     /// Ends all of them where they stand.
     pub fn abort_all(&mut self) {
         self.set.abort_all();

@@ -58,7 +58,7 @@ fn parameters(mut text: &str) -> Vec<(String, String)> {
 }
 
 fn md5_hex(text: &str) -> String {
-    Md5::digest(text).iter().map(|b| format!("{b:02x}")).collect()
+    hex::encode(Md5::digest(text))
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ impl Unit {
     /// SHA-256 of [`Unit::data`], hexadecimal.
     #[must_use]
     pub fn sha256(&self) -> String {
-        Sha256::digest(self.data()).iter().map(|b| format!("{b:02x}")).collect()
+        hex::encode(Sha256::digest(self.data()))
     }
 }
 

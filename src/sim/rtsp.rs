@@ -1,7 +1,5 @@
 //! RTSP messages (RFC 2326): requests out of bytes, answers into bytes, the session description.
 
-use std::fmt::Write;
-
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -180,10 +178,7 @@ pub(crate) fn describe(name: &str, settings: &Settings, parameter_sets: &[Bytes]
     let (encoding, parameters) = match settings.codec {
         Codec::H264 => {
             let profile = parameter_sets.iter().find(|s| s[0] & 0x1f == 7).and_then(|s| s.get(1..4));
-            let profile = profile.unwrap_or(&[0x42, 0, 0x1f]).iter().fold(String::new(), |mut text, byte| {
-                let _ = write!(text, "{byte:02x}");
-                text
-            });
+            let profile = hex::encode(profile.unwrap_or(&[0x42, 0, 0x1f]));
             ("H264", format!("packetization-mode=1;profile-level-id={profile};sprop-parameter-sets={}", sets.join(",")))
         }
         Codec::H265 => {

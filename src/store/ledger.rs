@@ -206,6 +206,24 @@ impl Store {
         self.write(|tx| Box::pin(async move { put(tx, row).await.map(drop) })).await
     }
 
+    /// Forgets the gaps of a stream that reach beyond a time: they were entered when the clock was ahead. Gives up to when
+    /// the stream is accounted for then; `None` when nothing is known of it before that time.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_gaps_ahead(&self, stream: StreamId, now_us: i64) -> Result<Option<i64>> {
+        let text = "delete from gap where stream = $1 and end_us > $2 returning start_us";
+        let forget = Sql::new(text).bind(stream.0).bind(now_us);
+        let gone: Vec<(i64,)> = self.write(|tx| Box::pin(async move { tx.rows(forget).await })).await?;
+        // The first of them begins where the right time ended.
+        if let Some(first_us) = gone.into_iter().map(|(start_us,)| start_us).min().filter(|us| *us <= now_us) {
+            return Ok(Some(first_us));
+        }
+        let text = "select max(end_us) from gap where stream = $1";
+        let gap: Option<(Option<i64>,)> = self.db.row(Sql::new(text).bind(stream.0)).await?;
+        Ok(gap.and_then(|(end_us,)| end_us).max(self.last_recorded_us(Some(stream), now_us).await?))
+    }
+
     /// Enters a step in one transaction; gives the numbers of the gaps put, in their order.
     ///
     /// # Errors

@@ -151,7 +151,7 @@ impl Model {
             ));
         }
         let bytes = Bytes::from(std::fs::read(path).map_err(unreadable)?);
-        let sha256 = hex(&Sha256::digest(&bytes));
+        let sha256 = hex::encode(Sha256::digest(&bytes));
         let name = path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
         let beside = path.with_extension("toml");
         let spec = match std::fs::read_to_string(&beside) {
@@ -221,10 +221,6 @@ fn catalogued(sha256: &str) -> Option<ModelSpec> {
     let catalog: Catalog = toml::from_str(CATALOG).expect("a test reads the embedded catalog");
     let found = catalog.model.into_iter().find(|m| m.sha256.as_deref() == Some(sha256))?;
     Some(found.checked("models/catalog.toml", "").expect("a test checks every entry"))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]

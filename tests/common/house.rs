@@ -1,16 +1,17 @@
 //! The real program as a user runs it: simulator and service as processes, spoken to over HTTP.
 
 use std::{
-    io::{BufRead, BufReader, Lines},
+    io::{BufRead, BufReader},
     path::Path,
-    process::{Child, ChildStdout, Command, Stdio},
+    process::{Child, Command, Stdio},
+    sync::mpsc::{Receiver, channel},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::Value;
 
-/// How long a test waits before it is called hanging; nothing is asserted about speed.
-pub const HANGING: Duration = Duration::from_secs(120);
+use super::wait;
+pub use super::wait::HANGING;
 
 /// Now, UTC microseconds.
 pub fn now_us() -> i64 {
@@ -21,7 +22,8 @@ pub fn now_us() -> i64 {
 /// A program that ends when its standard input is closed.
 pub struct Program {
     pub child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
+    /// Its output; read beside, so that a program that says nothing keeps nobody waiting for ever.
+    lines: Receiver<String>,
 }
 
 impl Program {
@@ -38,11 +40,17 @@ impl Program {
         command.args(&words[1..]).args(args).envs(env.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let stdout = child.stdout.take().expect("its output is piped");
-        Self { child, lines: BufReader::new(stdout).lines() }
+        let (tell, lines) = channel();
+        std::thread::spawn(move || {
+            let lines = BufReader::new(stdout).lines().map_while(Result::ok);
+            // Nobody listens any more when the test is over.
+            lines.take_while(|line| tell.send(line.clone()).is_ok()).for_each(drop);
+        });
+        Self { child, lines }
     }
     /// The next line of its output as JSON; panics when it has ended.
     pub fn json(&mut self) -> Value {
-        let line = self.lines.next().expect("the program ended early").expect("its output can be read");
+        let line = self.lines.recv_timeout(HANGING).expect("the program says something and does not end early");
         serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"))
     }
     pub fn signal(&self, name: &str) {
@@ -51,11 +59,12 @@ impl Program {
     }
     /// Waits for its end: whether it ended well, and the last line of its output if that is JSON.
     pub fn wait(mut self) -> (bool, Option<Value>) {
+        let status = wait::ended(&mut self.child);
         let mut last = None;
-        for line in self.lines.by_ref() {
-            last = serde_json::from_str(&line.expect("its output can be read")).ok();
+        while let Ok(line) = self.lines.recv_timeout(HANGING) {
+            last = serde_json::from_str(&line).ok();
         }
-        (self.child.wait().expect("it can be waited for").success(), last)
+        (status.success(), last)
     }
     /// Waits while its input stays open.
     pub fn end_by_itself(mut self) -> (bool, Option<Value>) {

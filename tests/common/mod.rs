@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub mod drill;
+pub mod ffprobe;
 pub mod house;
 pub mod mp4;
 pub mod onnx;
@@ -9,6 +10,7 @@ pub mod quiet;
 pub mod recorded;
 pub mod report;
 pub mod sessions;
+pub mod wait;
 
 /// Whether the long form of a proof is asked for.
 #[must_use]

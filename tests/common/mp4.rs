@@ -73,8 +73,7 @@ fn read_traf(bytes: &[u8], moof: usize, from: usize, to: usize, out: &mut Vec<Sa
                         offset = i64::from(u32_at(bytes, at).cast_signed());
                         at += 4;
                     }
-                    let hash = Sha256::digest(&bytes[data..data + size]);
-                    let sha256 = hash.iter().map(|b| format!("{b:02x}")).collect();
+                    let sha256 = hex::encode(Sha256::digest(&bytes[data..data + size]));
                     out.push(Sample { pts: dts + offset, sha256 });
                     data += size;
                     dts += i64::from(duration);

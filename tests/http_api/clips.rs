@@ -1,6 +1,6 @@
 //! Clips out of a recording made by the recorder itself, from packets made by hand.
 
-use std::{io::Read, sync::Arc, time::Duration};
+use std::{io::Read, sync::Arc};
 
 use vonglau::{
     domain::{
@@ -106,8 +106,8 @@ fn record(server: &Server, camera: i64, takes: &[Take]) {
                 }
             }
         }
-        recorder.finish().await;
-        tokio::time::timeout(Duration::from_secs(60), tasks.drain()).await.expect("the recorder ends");
+        crate::wait::done(recorder.finish()).await;
+        crate::wait::done(tasks.drain()).await;
     });
 }
 
@@ -303,5 +303,5 @@ fn a_clip_under_way_breaks_off_when_the_program_stops() {
     stream.read_to_end(&mut rest).unwrap();
     assert!(rest.len() < length, "{} of {length} bytes came", rest.len());
     let served = server.served.take().unwrap();
-    server.runtime.block_on(served).unwrap().unwrap();
+    server.runtime.block_on(crate::wait::done(served)).unwrap();
 }

@@ -1,9 +1,14 @@
 //! What keeps strangers, floods and our own mistakes from doing harm.
 
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
 use axum::{
     Router,
     body::Body,
-    extract::ConnectInfo,
     http::{Request, StatusCode},
     routing::on,
 };
@@ -54,6 +59,37 @@ fn a_connection_that_ends_gives_its_place_back() {
     for _ in 0..CONNECTIONS_MAX + 10 {
         assert_eq!(server.get("/api/v1/status").status, 200);
     }
+}
+
+#[test]
+fn a_thousand_clients_that_never_finish_asking_keep_nobody_out_and_are_let_go() {
+    const CLIENTS: u64 = 1000;
+    // Client and server are this one process here; the program itself never holds more than its most connections.
+    let mut files = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    files.current = files.maximum.map_or(Some(8192), |most| Some(most.min(8192)));
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, files).unwrap();
+    let server = Server::start();
+    let half = |n: u64| {
+        let mut stream = TcpStream::connect(server.addr).unwrap();
+        // Only so that a hanging server fails the test instead of hanging it.
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let text = ["", "GET / HT", "GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\nX: "][(n % 3) as usize];
+        // One that had to make room already does not take it.
+        let _ = stream.write_all(text.as_bytes());
+        stream
+    };
+    let all: Vec<TcpStream> = (0..CLIENTS).map(half).collect();
+    for _ in 0..3 {
+        assert_eq!(server.get("/api/v1/status").status, 200);
+    }
+    for mut stream in all {
+        let mut answer = Vec::new();
+        match stream.read_to_end(&mut answer) {
+            Ok(_) => assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer)),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "left hanging"),
+        }
+    }
+    assert_eq!(server.get("/api/v1/status").status, 200);
 }
 
 #[test]
@@ -111,7 +147,7 @@ fn status_from(server: &Server, router: &mut Router, row: &Route, peer: &str) ->
         .uri(path)
         .header("host", "localhost")
         .header("content-type", "application/json")
-        .extension(ConnectInfo(Peer(peer.parse().unwrap())))
+        .extension(Peer(peer.parse().unwrap()))
         .body(Body::empty())
         .unwrap();
     server.runtime.block_on(router.call(request)).unwrap().status()

@@ -79,7 +79,7 @@ fn stopping_ends_streams_and_waits_for_no_idle_connection() {
 
     server.stop.ask();
     let served = server.served.take().unwrap();
-    server.runtime.block_on(served).unwrap().unwrap();
+    server.runtime.block_on(crate::wait::done(served)).unwrap();
     let mut rest = String::new();
     changes.read_to_string(&mut rest).unwrap();
     assert!(rest.ends_with("0\r\n\r\n"), "the stream ends as a whole body: {rest:?}");
@@ -164,5 +164,5 @@ fn a_client_that_does_not_read_does_not_hold_a_forced_stop() {
     assert_eq!(Head::read(&mut stuck).status, 200);
     server.stop.now();
     let served = server.served.take().unwrap();
-    server.runtime.block_on(served).unwrap().unwrap();
+    server.runtime.block_on(crate::wait::done(served)).unwrap();
 }

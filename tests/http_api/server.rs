@@ -33,7 +33,7 @@ pub struct Server {
     pub addr: SocketAddr,
     pub state: AppState,
     pub stop: Stop,
-    pub served: Option<JoinHandle<std::io::Result<()>>>,
+    pub served: Option<JoinHandle<()>>,
     /// Holds the data folder.
     _folder: tempfile::TempDir,
 }
@@ -156,7 +156,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stop.now();
         if let Some(served) = self.served.take() {
-            self.runtime.block_on(served).unwrap().unwrap();
+            self.runtime.block_on(crate::wait::done(served)).unwrap();
         }
     }
 }

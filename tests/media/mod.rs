@@ -1,6 +1,6 @@
 //! Real video for the tests of camera and record: encoded here, in memory.
 
-use std::{process::Command, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use gstreamer::{self as gst, prelude::*};
@@ -43,7 +43,7 @@ pub fn encode(codec: Codec, width: u32, height: u32, frames: u32, fps: u32, enco
     pipeline.set_state(gst::State::Playing).unwrap();
     let (mut units, mut config) = (Vec::new(), Bytes::new());
     let mut zero = None;
-    while let Ok(sample) = out.pull_sample() {
+    while let Some(sample) = out.try_pull_sample(gst::ClockTime::from_seconds(crate::wait::HANGING.as_secs())) {
         let caps = sample.caps().unwrap().structure(0).unwrap().to_owned();
         let record = caps.get::<gst::Buffer>("codec_data").unwrap();
         config = Bytes::copy_from_slice(&record.map_readable().unwrap());
@@ -120,19 +120,4 @@ pub fn packets(clip: &Clip, camera: CameraId, stream: StreamId, session: u32, st
         data: unit.data.clone(),
     };
     clip.units.iter().map(packet).collect()
-}
-
-/// Frames that ffprobe decodes in a file, what it complains about, and the duration in seconds that it reports.
-pub fn probe(path: &std::path::Path) -> (usize, String, f64) {
-    let out = Command::new("ffprobe")
-        .args(["-v", "error", "-count_frames", "-select_streams", "v:0", "-of", "default=nw=1:nk=1"])
-        .args(["-show_entries", "stream=nb_read_frames:format=duration"])
-        .arg(path)
-        .output()
-        .expect("ffprobe of Debian's ffmpeg package");
-    let text = String::from_utf8_lossy(&out.stdout);
-    let mut lines = text.lines();
-    let frames = lines.next().and_then(|l| l.parse().ok()).unwrap_or(0);
-    let duration = lines.next().and_then(|l| l.parse().ok()).unwrap_or(0.0);
-    (frames, String::from_utf8_lossy(&out.stderr).into_owned(), duration)
 }

@@ -29,7 +29,7 @@ const RANKS: [(&str, u8); 17] = [
 ];
 
 /// Third-party crates (`*`: every crate with this beginning) that live only in these rooms.
-const CRATES: [(&str, &[&str]); 12] = [
+const CRATES: [(&str, &[&str]); 13] = [
     ("retina", &["camera"]),
     ("gstreamer*", &["vision", "sim"]),
     ("ort", &["vision"]),
@@ -38,6 +38,7 @@ const CRATES: [(&str, &[&str]); 12] = [
     ("mp4_atom", &["record"]),
     ("sqlx", &["store"]),
     ("axum*", &["http"]),
+    ("hyper*", &["http"]),
     ("tower*", &["http"]),
     ("rust_embed", &["http"]),
     ("pathfinding", &["logic"]),
@@ -178,6 +179,7 @@ pub fn habits(path: &str, text: &str) -> Vec<String> {
     }
     refuse(&[".unwrap()"], "say by expect(\"…\") why it cannot fail, or handle it");
     refuse(&["dbg!"], "say it by tracing");
+    refuse(&["println!", "print!", "eprintln!", "eprint!"], "panics when the reader has gone; cli/say.rs does not");
     let unsafe_lines = lines_with(&tokens(text), "unsafe");
     bad.extend(unsafe_lines.iter().map(|line| format!("{path}:{line}: unsafe code")));
     bad

@@ -100,6 +100,20 @@ impl Sweeper {
         now.since(wall) <= boot.since(then).saturating_add(slack)
     }
 
+    /// The wall clock, but no later than can be believed: making room waits for no word, and a clock that jumped ahead may
+    /// not make spare what is promised.
+    pub(super) async fn believable(&self) -> Result<WallTime, StoreError> {
+        let (boot, now) = (self.parts.clock.boot(), self.parts.clock.wall());
+        let (then, wall) = match self.believed {
+            Some(believed) => believed,
+            None => match self.parts.store.retention_state().await? {
+                Some(state) => (boot, state.agreed),
+                None => return Ok(now),
+            },
+        };
+        Ok(now.min(wall.plus_us(boot.since(then).saturating_add(OFF_US))))
+    }
+
     async fn believe(
         &mut self,
         settings: &Settings,
