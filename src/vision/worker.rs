@@ -1,9 +1,10 @@
 //! What is done with one decoded frame: gate → detect → track. The child and `analyze` run exactly this.
 //!
 //! In: frames of cameras in time order. Out: a [`FrameSeen`] each. No thread, no queue, no clock: those are the
-//! child's. While something moves or a confirmed track lives, the detector looks at the whole frame once; else it rests.
+//! child's. While something moves or a confirmed track that does not just stand is followed, the detector
+//! looks at the whole frame once; else it rests.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 use super::{
     detect::{Detector, Outcome},
@@ -19,7 +20,7 @@ use crate::{
         time::MediaTime,
         track::{FrameSeen, TrackPoint},
     },
-    logic::tracker::{TrackStep, Tracker, TrackerConfig},
+    logic::tracker::{Glance, TrackStep, Tracker, TrackerConfig},
 };
 
 /// Frames with something in them that are kept for snapshots, a camera.
@@ -59,8 +60,6 @@ pub struct Eye {
     last: Option<MediaTime>,
     /// The camera's own numbering to the site's.
     ids: HashMap<TrackId, TrackId>,
-    /// Confirmed and not over.
-    alive: BTreeSet<TrackId>,
     ring: VecDeque<Frame>,
 }
 
@@ -74,7 +73,6 @@ impl Eye {
     /// Ends every track: the site's ids of those that were alive.
     pub fn finish(&mut self) -> Vec<TrackId> {
         let ended = self.tracker.take().map(|mut t| t.finish()).unwrap_or_default();
-        self.alive.clear();
         let ids = std::mem::take(&mut self.ids);
         ended.iter().filter_map(|id| ids.get(id).copied()).collect()
     }
@@ -92,11 +90,7 @@ impl Eye {
         for p in &mut points {
             p.track = *self.ids.entry(p.track).or_insert_with(|| ids.next());
         }
-        self.alive.extend(step.newly_confirmed.iter().filter_map(|(id, _)| self.ids.get(id)));
-        let ended: Vec<_> = step.ended.iter().filter_map(|id| self.ids.remove(id)).collect();
-        for id in &ended {
-            self.alive.remove(id);
-        }
+        let ended = step.ended.iter().filter_map(|id| self.ids.remove(id)).collect();
         (points, ended)
     }
 }
@@ -143,10 +137,12 @@ impl Engine {
         eye.last = Some(frame.time);
         self.totals.frames_analysed += 1;
         let motion = eye.gate.look(frame, &mut self.scaler);
-        let found = if motion.is_empty() && eye.alive.is_empty() { None } else { self.detect(frame) };
         let tracker =
             eye.tracker.get_or_insert_with(|| Tracker::new(TrackerConfig { aspect, ..TrackerConfig::default() }, 1));
-        let step = tracker.step(frame.time, found.as_deref());
+        let wanted = tracker.predictions(frame.time).iter().any(|p| p.confirmed && p.wants_look);
+        let found = if motion.is_empty() && !wanted { None } else { self.detect(frame) };
+        let glance = Glance { detections: found.as_deref(), motion: Some(&motion), ..Glance::default() };
+        let step = tracker.glance(frame.time, &glance);
         let (tracks, over) = eye.site_ids(step, &mut self.ids);
         ended.extend(over);
         eye.keep(frame, !motion.is_empty() || !tracks.is_empty());

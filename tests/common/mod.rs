@@ -1,11 +1,13 @@
 //! What several test programs share.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod follow;
 pub mod house;
 pub mod mp4;
 pub mod onnx;
 pub mod recorded;
 pub mod sessions;
+pub mod street;
 
 /// Input that nobody on this project made; only assertions about it may be skipped.
 #[must_use]
