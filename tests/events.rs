@@ -65,7 +65,8 @@ fn moving(camera: CameraId, ms: i64) -> FrameSeen {
 }
 
 fn person(camera: CameraId, ms: i64, score: f32, x: f32) -> FrameSeen {
-    let point = TrackPoint { track: TrackId(5), class: Class::Person, score, rect: rect(x), confirmed: ms >= 400 };
+    let (track, class, confirmed) = (TrackId(5), Class::Person, ms >= 400);
+    let point = TrackPoint { track, class, score, rect: rect(x), confirmed, held: false, identity: 1.0 };
     FrameSeen { tracks: vec![point], ..frame(camera, ms) }
 }
 

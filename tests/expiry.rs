@@ -126,7 +126,15 @@ async fn events_and_tracks_go_after_a_year_with_their_pictures_and_what_is_locke
     let span = Span { start_us: at_us - 1000, end_us: at_us + 1000 };
     let lock = house.store.add_lock(&actor(), &[house.camera], span, "vụ 7", None, NOW).await.unwrap()[0];
     let rect = NormBox::new(0.1, 0.1, 0.2, 0.2).unwrap();
-    let best = TrackPoint { track: TrackId(1), class: Class::Person, score: 0.5, rect, confirmed: true };
+    let best = TrackPoint {
+        track: TrackId(1),
+        class: Class::Person,
+        score: 0.5,
+        rect,
+        confirmed: true,
+        held: false,
+        identity: 1.0,
+    };
     let track = |days: i64| TrackRow {
         camera: house.camera,
         span: Span { start_us: NOW.us() - days * DAY, end_us: NOW.us() - days * DAY + 1 },

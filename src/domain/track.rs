@@ -16,12 +16,17 @@ pub struct TrackPoint {
     pub track: TrackId,
     /// The class most of its sightings voted for.
     pub class: Class,
-    /// Score of this sighting, 0..=1.
+    /// Score of this sighting, 0..=1; of one that is held, that of its latest sightings.
     pub score: f32,
     /// Where it was seen.
     pub rect: NormBox,
     /// Whether it has been seen often enough to be believed.
     pub confirmed: bool,
+    /// Whether it was not seen in this frame: it stands where it was last seen, and nothing has moved there since.
+    pub held: bool,
+    /// How sure it is that this is the object the track began with, 0..=1: less after each time when it could have
+    /// been taken for another one.
+    pub identity: f32,
 }
 
 /// Vision's word on one analysed frame of one camera; sent in time order.
@@ -33,7 +38,7 @@ pub struct FrameSeen {
     pub time: MediaTime,
     /// Regions that moved.
     pub motion: Vec<NormBox>,
-    /// Objects seen in this very frame.
+    /// Objects seen in this very frame, or held.
     pub tracks: Vec<TrackPoint>,
     /// Tracks that are over; said once each.
     pub ended: Vec<TrackId>,

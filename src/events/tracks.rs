@@ -11,8 +11,8 @@ use crate::{
     store::TrackRow,
 };
 
-/// A track not seen for this long is over, even if nobody said so.
-const STALE_US: i64 = 10_000_000;
+/// A track not seen for this long is over, even if nobody said so; the tracker itself gives up after half of it.
+const STALE_US: i64 = 60_000_000;
 /// The most tracks at a time; of more, those unseen for longest are over.
 const TRACKS_MAX: usize = 400;
 
@@ -107,6 +107,8 @@ mod tests {
             score,
             rect: rect(x),
             confirmed,
+            held: false,
+            identity: 1.0,
         };
         let mut tracks = Tracks::new(camera);
         let mut frame = |ms: i64, points: &[TrackPoint], ended: &[i64]| {
@@ -130,10 +132,11 @@ mod tests {
     }
 
     #[test]
-    fn a_track_whose_end_nobody_told_is_over_after_ten_seconds() {
+    fn a_track_whose_end_nobody_told_is_over_after_a_minute() {
         let camera = CameraId(3);
         let rect = NormBox::new(0.1, 0.1, 0.2, 0.2).unwrap();
-        let point = TrackPoint { track: TrackId(1), class: Class::Bus, score: 0.5, rect, confirmed: true };
+        let (track, class) = (TrackId(1), Class::Bus);
+        let point = TrackPoint { track, class, score: 0.5, rect, confirmed: true, held: false, identity: 1.0 };
         let mut tracks = Tracks::new(camera);
         tracks.frame(&FrameSeen { camera, time: MediaTime(0), motion: vec![], tracks: vec![point], ended: vec![] });
         assert!(tracks.idle(MediaTime(STALE_US)).is_empty());

@@ -2,11 +2,13 @@
 
 pub mod anchor;
 pub mod backoff;
+pub mod colour;
 pub mod cursor;
 pub mod gaps;
 pub mod motion;
 pub mod nms;
 pub mod retention;
 pub mod rules;
+pub mod score;
 pub mod timeline;
 pub mod tracker;

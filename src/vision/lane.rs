@@ -210,6 +210,8 @@ mod tests {
             score: 0.5,
             rect,
             confirmed: true,
+            held: false,
+            identity: 1.0,
         };
         let seen = |time| FrameSeen {
             camera: CameraId(1),

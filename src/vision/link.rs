@@ -15,7 +15,7 @@ use super::model::ModelSpec;
 use crate::domain::{geometry::NormBox, ids::CameraId, packet::Codec, time::MediaTime, track::FrameSeen};
 
 /// Grows with every change of a message.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 /// The most bytes a message may take.
 pub const MESSAGE_MAX: usize = 4 << 20;
 /// Bytes of a model that travel in one message.
@@ -294,7 +294,7 @@ impl Up {
                 if [seen.motion.len(), seen.tracks.len(), seen.ended.len()].iter().any(|n| *n > ITEMS_MAX) {
                     return Err(LinkError::Impossible("a frame with thousands of objects"));
                 }
-                seen.tracks.iter().all(|t| (0.0..=1.0).contains(&t.score))
+                seen.tracks.iter().all(|t| [t.score, t.identity].iter().all(|v| (0.0..=1.0).contains(v)))
             }
             Self::Picture { jpeg: picture, .. } => jpeg(picture),
             Self::SnapshotDone { plain, boxed, .. } => jpeg(plain) && jpeg(boxed),
@@ -322,7 +322,8 @@ mod tests {
 
     fn seen(score: f32) -> Up {
         let rect = NormBox::new(0.1, 0.2, 0.3, 0.4).unwrap();
-        let point = TrackPoint { track: TrackId(7), class: Class::Car, score, rect, confirmed: true };
+        let (track, class) = (TrackId(7), Class::Car);
+        let point = TrackPoint { track, class, score, rect, confirmed: true, held: false, identity: 1.0 };
         Up::Seen(FrameSeen {
             camera: CameraId(3),
             time: MediaTime(1_700_000_000_000_000),

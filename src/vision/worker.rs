@@ -1,9 +1,10 @@
 //! What is done with one decoded frame: gate → detect → track. The child and `analyze` run exactly this.
 //!
 //! In: frames of cameras in time order. Out: a [`FrameSeen`] each. No thread, no queue, no clock: those are the
-//! child's. While something moves or a confirmed track lives, the detector looks at the whole frame once; else it rests.
+//! child's. While something moves or a confirmed track that does not just stand is followed, the detector
+//! looks at the whole frame once; else it rests.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use super::{
     detect::{Detector, Outcome},
@@ -19,7 +20,7 @@ use crate::{
         time::MediaTime,
         track::{FrameSeen, TrackPoint},
     },
-    logic::tracker::{TrackStep, Tracker, TrackerConfig},
+    logic::tracker::{Glance, TrackStep, Tracker, TrackerConfig},
 };
 
 /// Frames with something in them that are kept for snapshots, a camera.
@@ -61,8 +62,6 @@ pub struct Eye {
     last: Option<MediaTime>,
     /// The camera's own numbering to the site's.
     ids: HashMap<TrackId, TrackId>,
-    /// Confirmed and not over.
-    alive: BTreeSet<TrackId>,
     ring: VecDeque<Frame>,
     /// The frame with the best sighting of each live track, and its score.
     best: BTreeMap<TrackId, (f32, Frame)>,
@@ -79,7 +78,6 @@ impl Eye {
     /// Ends every track: the site's ids of those that were alive.
     pub fn finish(&mut self) -> Vec<TrackId> {
         let ended = self.tracker.take().map(|mut t| t.finish()).unwrap_or_default();
-        self.alive.clear();
         self.best.clear();
         let ids = std::mem::take(&mut self.ids);
         ended.iter().filter_map(|id| ids.get(id).copied()).collect()
@@ -97,7 +95,7 @@ impl Eye {
         for id in ended {
             self.best.remove(id);
         }
-        for p in tracks {
+        for p in tracks.iter().filter(|p| !p.held) {
             let room = self.best.len() < PINNED;
             if self.best.get(&p.track).map_or(room, |(score, _)| p.score > *score) {
                 self.best.insert(p.track, (p.score, frame.clone()));
@@ -109,11 +107,7 @@ impl Eye {
         for p in &mut points {
             p.track = *self.ids.entry(p.track).or_insert_with(|| ids.next());
         }
-        self.alive.extend(step.newly_confirmed.iter().filter_map(|(id, _)| self.ids.get(id)));
-        let ended: Vec<_> = step.ended.iter().filter_map(|id| self.ids.remove(id)).collect();
-        for id in &ended {
-            self.alive.remove(id);
-        }
+        let ended = step.ended.iter().filter_map(|id| self.ids.remove(id)).collect();
         (points, ended)
     }
 }
@@ -160,10 +154,12 @@ impl Engine {
         eye.last = Some(frame.time);
         self.totals.frames_analysed += 1;
         let motion = eye.gate.look(frame, &mut self.scaler);
-        let found = if motion.is_empty() && eye.alive.is_empty() { None } else { self.detect(frame) };
         let tracker =
             eye.tracker.get_or_insert_with(|| Tracker::new(TrackerConfig { aspect, ..TrackerConfig::default() }, 1));
-        let step = tracker.step(frame.time, found.as_deref());
+        let wanted = tracker.predictions(frame.time).iter().any(|p| p.confirmed && p.wants_look);
+        let found = if motion.is_empty() && !wanted { None } else { self.detect(frame) };
+        let glance = Glance { detections: found.as_deref(), motion: Some(&motion), ..Glance::default() };
+        let step = tracker.glance(frame.time, &glance);
         let (tracks, over) = eye.site_ids(step, &mut self.ids);
         ended.extend(over);
         eye.pin(frame, &tracks, &ended);
@@ -244,8 +240,15 @@ mod tests {
     fn the_best_frame_of_a_live_track_outlives_the_others() {
         let mut eye = Eye::default();
         let rect = crate::domain::geometry::NormBox::new(0.1, 0.1, 0.2, 0.2).unwrap();
-        let point =
-            |track, score| TrackPoint { track: TrackId(track), class: Class::Person, score, rect, confirmed: true };
+        let point = |track, score| TrackPoint {
+            track: TrackId(track),
+            class: Class::Person,
+            score,
+            rect,
+            confirmed: true,
+            held: false,
+            identity: 1.0,
+        };
         for (second, score) in [(0, 0.5), (1, 0.9), (2, 0.6), (9, 0.9)] {
             let frame = frame(second * 1_000_000, None);
             eye.pin(&frame, &[point(1, score)], &[]);

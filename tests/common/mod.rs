@@ -3,6 +3,7 @@
 
 pub mod drill;
 pub mod ffprobe;
+pub mod follow;
 pub mod house;
 pub mod mp4;
 pub mod onnx;
@@ -10,6 +11,7 @@ pub mod quiet;
 pub mod recorded;
 pub mod report;
 pub mod sessions;
+pub mod street;
 pub mod wait;
 
 /// Whether the long form of a proof is asked for.

@@ -237,6 +237,8 @@ async fn tracks_are_kept_also_many_at_once() {
             score: 0.71,
             rect: NormBox::new(0.1, 0.2, 0.3, 0.4).unwrap(),
             confirmed: true,
+            held: false,
+            identity: 1.0,
         };
         let track = TrackRow { camera: id, span: Span { start_us: 1, end_us: 2 }, best: point, points: 12 };
         store.insert_tracks(&[]).await.unwrap();

@@ -129,7 +129,7 @@ impl Intrusion {
     /// Forgets tracks that vanished without an end, so that a restarted vision may use their numbers again.
     fn forget(&mut self, rule: &Rule, now: MediaTime, out: &mut Vec<EventChange>) {
         self.followed.retain(|_, followed| {
-            let gone = followed.last_seen.is_some_and(|last| now.since(last) > super::STALE_US);
+            let gone = followed.last_seen.is_some_and(|last| now.since(last) > super::FORGET_US);
             if gone {
                 out.extend(followed.close_if_over(rule, now));
             }

@@ -28,10 +28,12 @@ mod tests;
 
 /// Frames of a camera that works are never further apart than this.
 const FRAME_US: i64 = 1_000_000;
-/// A track not seen for this long is over even if nobody said so; the tracker ends it after 2 s.
+/// A track not seen for this long is over even if nobody said so; what is there is seen or held each time.
 const SILENT_US: i64 = 2_500_000;
 /// What was seen longer ago than this proves nothing any more.
 const STALE_US: i64 = 10_000_000;
+/// An object unseen for this long is forgotten; what is hidden where it stands may come back before under its name.
+const FORGET_US: i64 = 60_000_000;
 /// A step back in time by more than this is a new beginning, not a frame out of order.
 const BACK_MAX_US: i64 = 1_000_000;
 

@@ -52,7 +52,8 @@ fn rect(x0: f32, y0: f32, x1: f32, y1: f32) -> NormBox {
 /// Ten pixels of a hundred around that foot.
 fn standing(track: i64, x: f32, y: f32) -> TrackPoint {
     let rect = rect(x - 0.03125, y - 0.25, x + 0.03125, y);
-    TrackPoint { track: TrackId(track), class: Class::Person, score: 0.5, rect, confirmed: true }
+    let (track, class) = (TrackId(track), Class::Person);
+    TrackPoint { track, class, score: 0.5, rect, confirmed: true, held: false, identity: 1.0 }
 }
 
 fn frame(ms: i64, motion: &[NormBox], tracks: &[TrackPoint], ended: &[i64]) -> FrameSeen {
@@ -255,7 +256,8 @@ fn any_rect() -> impl Strategy<Value = NormBox> {
 prop_compose! {
     fn any_point()(track in 1..6_i64, class in 0..6_usize, score in 0..=100_u8, rect in any_rect(),
                    confirmed in prop::bool::weighted(0.8)) -> TrackPoint {
-        TrackPoint { track: TrackId(track), class: Class::ALL[class], score: f32::from(score) / 100.0, rect, confirmed }
+        let (track, class, score) = (TrackId(track), Class::ALL[class], f32::from(score) / 100.0);
+        TrackPoint { track, class, score, rect, confirmed, held: false, identity: 1.0 }
     }
 }
 

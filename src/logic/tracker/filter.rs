@@ -67,11 +67,36 @@ impl Shape {
     pub fn size(self) -> f64 {
         (self.w * self.h).sqrt().max(1e-4)
     }
-    /// The part inside the picture, grown by `ratio` of its own size on every side.
-    pub fn grown(self, ratio: f64, aspect: f64) -> Option<NormBox> {
-        let (w, h) = (self.w * (0.5 + ratio), self.h * (0.5 + ratio));
-        let (x0, x1) = ((self.x - w) / aspect, (self.x + w) / aspect);
-        NormBox::new(x0 as f32, (self.y - h) as f32, x1 as f32, (self.y + h) as f32)
+    /// Grown by `ratio` of its own size on every side.
+    pub fn grown(self, ratio: f64) -> Self {
+        Self { w: self.w * (1.0 + 2.0 * ratio), h: self.h * (1.0 + 2.0 * ratio), ..self }
+    }
+    /// Intersection over union of the parts inside the picture.
+    pub fn iou(self, other: Self, aspect: f64) -> f64 {
+        let part = |s: Self| {
+            let across = [s.x - s.w / 2.0, s.x + s.w / 2.0].map(|x| x.clamp(0.0, aspect));
+            let down = [s.y - s.h / 2.0, s.y + s.h / 2.0].map(|y| y.clamp(0.0, 1.0));
+            (across, down)
+        };
+        let (((ax, ay), (bx, by)), length) = ((part(self), part(other)), |[a, b]: [f64; 2]| (b - a).max(0.0));
+        let shared = length([ax[0].max(bx[0]), ax[1].min(bx[1])]) * length([ay[0].max(by[0]), ay[1].min(by[1])]);
+        let all = length(ax) * length(ay) + length(bx) * length(by) - shared;
+        if all > 0.0 { shared / all } else { 0.0 }
+    }
+    /// `part` (0..=1) of the way from here to `other`.
+    pub fn towards(self, other: Self, part: f64) -> Self {
+        let mix = |a: f64, b: f64| a + (b - a) * part;
+        Self { x: mix(self.x, other.x), y: mix(self.y, other.y), w: mix(self.w, other.w), h: mix(self.h, other.h) }
+    }
+    /// How far apart the centres are, picture heights.
+    pub fn distance(self, other: Self) -> f64 {
+        (self.x - other.x).hypot(self.y - other.y)
+    }
+    /// As a box; `None` when nothing of it lies inside the picture.
+    pub fn rect(self, aspect: f64) -> Option<NormBox> {
+        let (w, h) = (self.w / 2.0, self.h / 2.0);
+        let [x0, x1] = [self.x - w, self.x + w].map(|x| (x / aspect) as f32);
+        NormBox::new(x0, (self.y - h) as f32, x1, (self.y + h) as f32)
     }
 }
 
@@ -105,6 +130,12 @@ impl Filter {
     /// The speed of its centre, picture heights a second.
     pub fn speed(&self) -> (f64, f64) {
         (self.x.speed, self.y.speed)
+    }
+    /// It stands: whatever looked like a speed was the detector's unrest.
+    pub fn stand(&mut self, at: Shape) {
+        for (axis, place) in [(&mut self.x, at.x), (&mut self.y, at.y), (&mut self.w, at.w), (&mut self.h, at.h)] {
+            (axis.at, axis.speed) = (place, 0.0);
+        }
     }
     /// Time passes.
     pub fn pass(&mut self, dt_s: f64) {

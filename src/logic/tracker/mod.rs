@@ -1,34 +1,57 @@
 //! Follows objects from frame to frame.
 //!
-//! In: one frame's time and what the detector saw in it, or that it did not look. Out: the objects seen in this frame
-//! under lasting identities, those that are over, those now believed. Frames come 2 to 10 times a second and unevenly,
-//! so everything is counted in seconds, and a motorbike that moved its own length since the last frame (no overlap at
-//! all) is still found: pairs are judged by buffered overlap and by the distance from where the object should be,
-//! measured in its own size. Sightings of high score are assigned first, those of low score may only continue what
-//! was left over (Zhang et al., ByteTrack, 2022).
+//! In: one frame's time, what the detector saw in it and where it looked, where something moved. Out: the objects seen
+//! in this frame under lasting identities, those that are over, those now believed. Frames come 2 to 10 times a second
+//! and unevenly, so everything is counted in seconds, and a motorbike that moved its own length since the last frame
+//! (no overlap at all) is still found: pairs are judged by buffered overlap and by the distance from where the object
+//! should be, measured in its own size, within what its class can do.
+//!
+//! Sightings of high score are assigned first, those of low score may only continue what was left over (Zhang et al.,
+//! "ByteTrack", 2022). Direction and the way over a gap are taken between observations, not from the filter (Cao et al.,
+//! "Observation-Centric SORT", 2023). What stands keeps its identity without being seen each time: while nothing moves
+//! there it is *held*, and said so. What was lost for some seconds is taken up again by place, look and time when
+//! there is no doubt who it is; how sure an identity is stands in each point.
 //!
 //! Limits: [`DETECTIONS_MAX`] sightings a frame, [`TRACKS_MAX`] objects at a time. Refuses to look at pixels: two
-//! objects of one class that merge into one box and part again may have changed their names.
+//! objects of one class and look that merge into one box and part again may have changed their names.
 
-use crate::domain::{
-    detection::{Class, Detection},
-    ids::TrackId,
-    time::MediaTime,
-    track::TrackPoint,
+use crate::{
+    domain::{
+        detection::{Class, Detection},
+        geometry::NormBox,
+        ids::TrackId,
+        time::MediaTime,
+        track::TrackPoint,
+    },
+    logic::colour::Appearance,
 };
 
-use filter::{Filter, Noise, Shape};
-use matching::{Candidate, Gates, assign, class_cost};
+use rounds::Rounds;
+use track::Track;
 
 mod filter;
 mod matching;
+mod rounds;
 #[cfg(test)]
 mod tests;
+mod track;
 
 /// The most sightings looked at in one frame; of more, those of highest score.
 pub const DETECTIONS_MAX: usize = 200;
 /// The most objects followed at a time; further ones are not begun.
 pub const TRACKS_MAX: usize = 200;
+/// A step back in time by more than this is a new beginning, not a frame out of order.
+const BACK_MAX_US: i64 = 1_000_000;
+/// A place was looked at when this share of it was.
+const COVERED: f32 = 0.7;
+/// Something moved at a place when a region covers this share of it.
+const MOVED: f32 = 0.1;
+/// Looks at a quiet place that do not find what stood there, until it is given up, when something moved there before.
+const MISSES_DISTURBED_MAX: u32 = 4;
+/// When nothing did it must still be there, unless it never was: so many looks …
+const MISSES_MAX: u32 = 8;
+/// … over so long, seconds.
+const MISSES_WITHIN_S: f64 = 15.0;
 
 /// What may be tuned. Times in seconds, lengths in the object's own size (the root of its box's area).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,12 +70,16 @@ pub struct TrackerConfig {
     pub confirm_within_s: f32,
     /// A track not yet confirmed is over when unseen for longer than this.
     pub lose_new_s: f32,
-    /// A confirmed one when unseen for longer than this.
+    /// A confirmed one is lost when unseen for longer than this …
     pub lose_confirmed_s: f32,
-    /// Standard deviation of the speed of something new, sizes a second; a motorbike at 36 km/h makes 5.
-    pub first_speed: f32,
-    /// Standard deviation of the acceleration, sizes a second squared.
-    pub acceleration: f32,
+    /// … one that stands when neither seen nor held for longer than this …
+    pub lose_standing_s: f32,
+    /// … and what is lost is over when absent for longer than this, or at once when it left the picture.
+    pub reattach_s: f32,
+    /// What has not moved for so long stands.
+    pub still_s: f32,
+    /// What stands is held at most so long without being seen; then it has to be looked at.
+    pub hold_max_s: f32,
     /// A sighting that overlaps a better one of a kindred class by this much is the same object twice.
     pub duplicate_iou: f32,
 }
@@ -68,22 +95,56 @@ impl Default for TrackerConfig {
             confirm_within_s: 1.5,
             lose_new_s: 1.5,
             lose_confirmed_s: 2.0,
-            first_speed: 3.5,
-            acceleration: 2.0,
+            lose_standing_s: 20.0,
+            reattach_s: 8.0,
+            still_s: 2.0,
+            hold_max_s: 120.0,
             duplicate_iou: 0.7,
         }
     }
 }
 
+/// What is known about one frame.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Glance<'a> {
+    /// What the detector saw; `None` when it did not look.
+    pub detections: Option<&'a [Detection]>,
+    /// The look of each detection, in their order; may be shorter.
+    pub appearances: &'a [Option<Appearance>],
+    /// Where the detector looked; `None`: at the whole frame.
+    pub looked_at: Option<&'a [NormBox]>,
+    /// Where something moved; `None` when nobody can tell.
+    pub motion: Option<&'a [NormBox]>,
+}
+
 /// What one frame said.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TrackStep {
-    /// Objects seen in this very frame, by track.
+    /// Objects seen in this very frame or held, by track.
     pub points: Vec<TrackPoint>,
     /// Tracks that are over; said once each.
     pub ended: Vec<TrackId>,
     /// Tracks believed since this frame, with the class they have now; said once each.
     pub newly_confirmed: Vec<(TrackId, Class)>,
+}
+
+/// Where a followed object should be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prediction {
+    /// Which.
+    pub track: TrackId,
+    /// What.
+    pub class: Class,
+    /// Where, grown by how unsure that is.
+    pub rect: NormBox,
+    /// Whether it is believed.
+    pub confirmed: bool,
+    /// Whether it stands.
+    pub standing: bool,
+    /// Whether looking there now would tell something: false for what is held and seen not long ago.
+    pub wants_look: bool,
+    /// Seconds since it was last seen.
+    pub unseen_s: f32,
 }
 
 /// Follows the objects of one camera.
@@ -95,72 +156,19 @@ pub struct Tracker {
     tracks: Vec<Track>,
 }
 
-#[derive(Debug, Clone)]
-struct Track {
-    id: TrackId,
-    filter: Filter,
-    class: Class,
-    // Sum of the scores of each class's sightings, in the order of `Class::ALL`.
-    votes: [f32; Class::ALL.len()],
-    // The newest sightings, at most as many as confirming takes.
-    seen: Vec<MediaTime>,
-    confirmed: bool,
-    // Whether it took its first speed from a neighbour.
-    in_stream: bool,
-}
-
 fn seconds(us: i64) -> f64 {
     us as f64 / 1e6
 }
 
-impl Track {
-    fn new(id: TrackId, time: MediaTime, detection: &Detection, config: &TrackerConfig) -> Self {
-        let noise = Noise {
-            measured: 0.05,
-            first_speed: f64::from(config.first_speed),
-            acceleration: f64::from(config.acceleration),
-        };
-        let filter = Filter::new(Shape::of(detection.rect, f64::from(config.aspect)), noise);
-        let (class, votes, seen) = (detection.class, Default::default(), Vec::new());
-        let mut track = Self { id, filter, class, votes, seen, confirmed: false, in_stream: false };
-        track.count(time, detection, config);
-        track
-    }
-    fn see(&mut self, time: MediaTime, detection: &Detection, config: &TrackerConfig) {
-        self.filter.see(Shape::of(detection.rect, f64::from(config.aspect)));
-        self.count(time, detection, config);
-    }
-    fn count(&mut self, time: MediaTime, detection: &Detection, config: &TrackerConfig) {
-        self.votes[detection.class as usize] += detection.score;
-        if self.votes[detection.class as usize] > self.votes[self.class as usize] {
-            self.class = detection.class;
-        }
-        if self.seen.len() >= config.confirm_sightings.max(1) {
-            self.seen.remove(0);
-        }
-        self.seen.push(time);
-    }
-    /// Whether the newest sightings are enough to believe it.
-    fn is_proven(&self, config: &TrackerConfig) -> bool {
-        let span_us = self.seen.last().zip(self.seen.first()).map_or(0, |(last, first)| last.since(*first));
-        self.seen.len() >= config.confirm_sightings && seconds(span_us) <= f64::from(config.confirm_within_s)
-    }
-    fn unseen_s(&self, now: MediaTime) -> f64 {
-        self.seen.last().map_or(0.0, |last| seconds(now.since(*last)))
-    }
-    fn is_lost(&self, now: MediaTime, config: &TrackerConfig) -> bool {
-        let limit = if self.confirmed { config.lose_confirmed_s } else { config.lose_new_s };
-        self.unseen_s(now) > f64::from(limit)
-    }
+/// The greatest share of `place` that one of the regions covers.
+fn share_covered(place: NormBox, regions: &[NormBox]) -> f32 {
+    let [x0, y0, x1, y1] = place.corners();
+    let shared = |r: &NormBox| {
+        let [a0, b0, a1, b1] = r.corners();
+        (x1.min(a1) - x0.max(a0)).max(0.0) * (y1.min(b1) - y0.max(b0)).max(0.0)
+    };
+    regions.iter().map(shared).fold(0.0, f32::max) / place.area()
 }
-
-/// A step back in time by more than this is a new beginning, not a frame out of order.
-const BACK_MAX_US: i64 = 1_000_000;
-
-/// Neighbours in a stream of traffic are at most this many sizes ahead or behind …
-const STREAM_REACH: f64 = 5.0;
-/// … and at most this many beside.
-const STREAM_WIDTH: f64 = 0.5;
 
 impl Tracker {
     /// Follows nothing yet; the first track gets `first_id`, each further one the next number.
@@ -174,11 +182,17 @@ impl Tracker {
     /// A time before the last one is taken as the last one; more than a second before, every track ends and the
     /// tracker begins anew there.
     pub fn step(&mut self, time: MediaTime, detections: Option<&[Detection]>) -> TrackStep {
+        self.glance(time, &Glance { detections, ..Glance::default() })
+    }
+
+    /// As [`step`](Self::step), with everything that is known about the frame.
+    pub fn glance(&mut self, time: MediaTime, glance: &Glance<'_>) -> TrackStep {
         let mut out = TrackStep::default();
         let time = self.advance(time, &mut out);
-        if let Some(detections) = detections {
-            self.look(time, detections, &mut out);
+        if let Some(detections) = glance.detections {
+            self.look(time, detections, glance, &mut out);
         }
+        self.hold(time, glance, &mut out);
         out
     }
 
@@ -200,6 +214,32 @@ impl Tracker {
         self.tracks.len()
     }
 
+    /// Where the objects should be at `time`, not before the last frame's. Those lost are not among them.
+    #[must_use]
+    pub fn predictions(&self, time: MediaTime) -> Vec<Prediction> {
+        let (config, aspect) = (&self.config, f64::from(self.config.aspect));
+        let dt_s = self.now.map_or(0.0, |now| seconds(time.since(now).max(0)));
+        let predict = |track: &Track| {
+            let (there, spread) = track.expected_in(dt_s);
+            let rect = there.grown(spread / there.size()).rect(aspect)?;
+            let unseen_s = track.unseen_s(time);
+            let wants_look = match track.stand {
+                Some(stand) => stand.disturbed || unseen_s > f64::from(config.hold_max_s) / 2.0,
+                None => true,
+            };
+            Some(Prediction {
+                track: track.id,
+                class: track.class,
+                rect,
+                confirmed: track.confirmed,
+                standing: track.stand.is_some(),
+                wants_look,
+                unseen_s: unseen_s as f32,
+            })
+        };
+        self.tracks.iter().filter(|t| !t.is_lost(time, config)).filter_map(predict).collect()
+    }
+
     fn advance(&mut self, time: MediaTime, out: &mut TrackStep) -> MediaTime {
         let last = self.now.unwrap_or(time);
         if last.since(time) > BACK_MAX_US {
@@ -208,126 +248,74 @@ impl Tracker {
         let time = self.now.map_or(time, |last| last.max(time));
         self.now = Some(time);
         let config = self.config;
+        for track in &mut self.tracks {
+            track.pass(seconds(time.since(last).max(0)));
+        }
         self.tracks.retain(|track| {
-            let lost = track.is_lost(time, &config);
-            if lost {
+            let over = track.is_over(time, &config);
+            if over {
                 out.ended.push(track.id);
             }
-            !lost
+            !over
         });
-        for track in &mut self.tracks {
-            track.filter.pass(seconds(time.since(last).max(0)));
-        }
         time
     }
 
-    fn look(&mut self, time: MediaTime, detections: &[Detection], out: &mut TrackStep) {
-        let usable = self.usable(detections);
-        let (high, low): (Vec<_>, Vec<_>) = usable.iter().partition(|d| d.score >= self.config.high_score);
-        // For every track the sighting it got.
-        let mut given: Vec<Option<&Detection>> = vec![None; self.tracks.len()];
-        let mut left = self.hand_out(time, &high, &mut given);
-        left.extend(self.hand_out(time, &low, &mut given));
-
-        let mut points: Vec<(usize, &Detection)> = Vec::new();
-        for (index, detection) in given.iter().enumerate().filter_map(|(i, d)| d.map(|d| (i, d))) {
-            self.tracks[index].see(time, detection, &self.config);
-            points.push((index, detection));
-        }
-        for detection in left {
-            let twice = points.iter().any(|(_, p)| {
-                p.rect.iou(detection.rect) >= self.config.duplicate_iou
-                    && class_cost(p.class, detection.class).is_some()
-            });
-            if detection.score < self.config.new_score || twice || self.tracks.len() >= TRACKS_MAX {
-                continue;
-            }
-            let mut track = Track::new(TrackId(self.next_id), time, detection, &self.config);
-            self.join_stream(&mut track, time);
-            self.tracks.push(track);
-            self.next_id = self.next_id.saturating_add(1);
-            points.push((self.tracks.len() - 1, detection));
-        }
-        for (index, detection) in points {
+    fn look(&mut self, time: MediaTime, detections: &[Detection], glance: &Glance<'_>, out: &mut TrackStep) {
+        let mut rounds = Rounds::new(self, time, detections, glance);
+        rounds.hand_out(self);
+        let config = self.config;
+        let mut seen: Vec<usize> = Vec::new();
+        for (index, given) in rounds.given.iter().enumerate() {
+            let Some((sighting, risk)) = *given else { continue };
             let track = &mut self.tracks[index];
-            if !track.confirmed && track.is_proven(&self.config) {
+            track.doubt(time, risk);
+            track.see(time, rounds.sighting(sighting), &config);
+            seen.push(index);
+        }
+        for sighting in rounds.new_ones(self) {
+            seen.extend(self.begin(time, rounds.sighting(sighting)));
+        }
+        for index in seen {
+            let track = &mut self.tracks[index];
+            if !track.confirmed && track.is_proven(&config) {
                 track.confirmed = true;
                 out.newly_confirmed.push((track.id, track.class));
             }
-            let (score, rect) = (detection.score, detection.rect);
-            out.points.push(TrackPoint {
-                track: track.id,
-                class: track.class,
-                score,
-                rect,
-                confirmed: track.confirmed,
-            });
+            out.points.push(track.point(false));
         }
     }
 
-    /// Takes for the first speed of something new that of its nearest neighbour in the same stream of traffic.
-    ///
-    /// In a row of motorbikes each of which moves about the distance to the next one between frames, the nearest box
-    /// is the wrong one; only the stream tells which way and how far. Standing still is no stream.
-    fn join_stream(&self, new: &mut Track, now: MediaTime) {
-        let here = new.filter.shape();
-        let near = self.tracks.iter().filter(|t| t.confirmed || t.in_stream).filter_map(|t| {
-            let there = t.filter.shape();
-            let (size, ratio) = (here.size(), there.size() / here.size());
-            let (dx, dy) = ((there.x - here.x) / size, (there.y - here.y) / size);
-            let kindred = class_cost(t.class, new.class).is_some() && (0.6..1.7).contains(&ratio);
-            let fresh = t.unseen_s(now) < 0.5;
-            let distance = dx.hypot(dy);
-            let (vx, vy) = t.filter.speed();
-            // Ahead or behind along its way, not beside it: the next lane may go the other way.
-            let speed = vx.hypot(vy);
-            let beside = if speed > 0.0 { (dx * vy - dy * vx).abs() / speed } else { distance };
-            (kindred && fresh && distance < STREAM_REACH && beside < STREAM_WIDTH).then_some((distance, t))
-        });
-        if let Some((_, neighbour)) = near.min_by(|a, b| a.0.total_cmp(&b.0)) {
-            new.filter.drift(neighbour.filter.speed());
-            new.in_stream = true;
+    /// What stands and was not seen: held while nothing moves there, given up when looks at a quiet place do not find
+    /// it.
+    fn hold(&mut self, time: MediaTime, glance: &Glance<'_>, out: &mut TrackStep) {
+        let config = self.config;
+        for track in &mut self.tracks {
+            let Some(stand) = &mut track.stand else { continue };
+            let unseen_s = seconds(time.since(track.seen));
+            if unseen_s <= 0.0 {
+                continue;
+            }
+            let place = stand.at.rect(f64::from(config.aspect)).unwrap_or(track.rect);
+            let looked = glance.detections.is_some()
+                && glance.looked_at.is_none_or(|regions| share_covered(place, regions) >= COVERED);
+            let moved = glance.motion.map(|regions| share_covered(place, regions) > MOVED);
+            stand.disturbed |= moved == Some(true);
+            if moved != Some(false) {
+                continue;
+            }
+            stand.misses += u32::from(looked);
+            let given_up = match stand.disturbed {
+                true => stand.misses >= MISSES_DISTURBED_MAX,
+                false => stand.misses >= MISSES_MAX && unseen_s > MISSES_WITHIN_S,
+            };
+            if given_up {
+                // From here on it is absent like anything else.
+                track.stand = None;
+            } else if unseen_s <= f64::from(config.hold_max_s) && !stand.disturbed {
+                track.present = time;
+                out.points.push(track.point(true));
+            }
         }
-    }
-
-    /// The sightings worth a look, best first, at most [`DETECTIONS_MAX`].
-    fn usable(&self, detections: &[Detection]) -> Vec<Detection> {
-        // A score that is no number fails the comparison.
-        let mut usable: Vec<_> = detections.iter().copied().filter(|d| d.score >= self.config.low_score).collect();
-        usable.sort_by(|a, b| b.score.total_cmp(&a.score));
-        usable.truncate(DETECTIONS_MAX);
-        usable
-    }
-
-    /// Assigns `seen` to the tracks that have nothing yet; returns what was left over.
-    fn hand_out<'d>(
-        &self,
-        now: MediaTime,
-        seen: &[&'d Detection],
-        given: &mut [Option<&'d Detection>],
-    ) -> Vec<&'d Detection> {
-        let waiting: Vec<usize> = (0..given.len()).filter(|&i| given[i].is_none()).collect();
-        let candidates: Vec<_> = waiting
-            .iter()
-            .map(|&i| &self.tracks[i])
-            .map(|t| Candidate {
-                filter: &t.filter,
-                class: t.class,
-                handicap: 0.05 * t.unseen_s(now) + if t.confirmed { 0.0 } else { 0.05 },
-            })
-            .collect();
-        let gates = Gates {
-            aspect: f64::from(self.config.aspect),
-            buffer: 0.3,
-            slack: 0.35,
-            sigmas: 3.0,
-            reach_max: 3.5,
-            size_ratio_max: 2.5,
-        };
-        let mut left: Vec<Option<&Detection>> = seen.iter().copied().map(Some).collect();
-        for (&track, column) in waiting.iter().zip(assign(&candidates, seen, &gates)) {
-            given[track] = column.and_then(|c| left[c].take());
-        }
-        left.into_iter().flatten().collect()
     }
 }

@@ -1,9 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use proptest::prelude::*;
-
 use super::*;
-use crate::domain::geometry::NormBox;
+
+mod properties;
 
 fn seen(class: Class, score: f32, x: f32, y: f32, w: f32, h: f32) -> Option<Detection> {
     NormBox::new(x - w / 2.0, y - h / 2.0, x + w / 2.0, y + h / 2.0).map(|rect| Detection { class, score, rect })
@@ -112,8 +111,8 @@ fn sightings_too_far_apart_do_not_make_it_believed() {
 }
 
 #[test]
-fn a_new_track_ends_after_one_and_a_half_seconds_unseen_a_confirmed_one_after_two() {
-    for (sightings, last_ms, over_ms) in [(1, 1500, 1501), (3, 2400, 2401)] {
+fn a_new_track_ends_after_one_and_a_half_seconds_unseen_a_confirmed_one_after_eight() {
+    for (sightings, last_ms, over_ms) in [(1, 1500, 1501), (3, 8400, 8401)] {
         for look in [true, false] {
             let mut tracker = tracker();
             let detection = seen(Class::Car, 0.9, 0.5, 0.5, 0.2, 0.2).unwrap();
@@ -126,6 +125,17 @@ fn a_new_track_ends_after_one_and_a_half_seconds_unseen_a_confirmed_one_after_tw
             assert_eq!(tracker.step(MediaTime(over_ms * 1000 + 1), Some(&[detection])).points[0].track, TrackId(2));
         }
     }
+}
+
+#[test]
+fn what_left_the_picture_is_over_after_two_seconds() {
+    let mut tracker = tracker();
+    for i in 0..6 {
+        let at = seen(Class::Motorcycle, 0.8, 0.75 + 0.045 * i as f32, 0.5, 0.06, 0.1).unwrap();
+        tracker.step(MediaTime(i * 200_000), Some(&[at]));
+    }
+    assert!(tracker.step(MediaTime(3_000_000), None).ended.is_empty());
+    assert_eq!(tracker.step(MediaTime(3_000_001), None).ended, [TrackId(1)]);
 }
 
 #[test]
@@ -173,75 +183,138 @@ fn a_jump_back_in_time_ends_every_track_and_a_frame_out_of_order_does_not() {
     let step = tracker.step(MediaTime(5_000_000), Some(&[detection]));
     assert_eq!((step.ended, step.points[0].track), (vec![TrackId(1)], TrackId(2)));
     assert_eq!(tracker.step(MediaTime(5_200_000), Some(&[detection])).points[0].track, TrackId(2));
-    assert_eq!(tracker.step(MediaTime(9_000_000), None).ended, [TrackId(2)]);
+    assert_eq!(tracker.step(MediaTime(14_000_000), None).ended, [TrackId(2)]);
 }
 
-prop_compose! {
-    fn any_detection()(class in 0..6_usize, score in 0..=100_u8, x in 0..=500_u16, y in 0..=500_u16,
-                       w in 5..200_u16, h in 5..200_u16) -> Option<Detection> {
-        let part = |n: u16| f32::from(n) / 500.0;
-        seen(Class::ALL[class], f32::from(score) / 100.0, part(x), part(y), part(w), part(h))
+/// Seen at 5 frames a second until it stands; the time after the last sighting.
+fn parked(tracker: &mut Tracker, detection: Detection) -> i64 {
+    for i in 0..15 {
+        tracker.step(MediaTime(i * 200_000), Some(&[detection]));
     }
+    assert!(tracker.predictions(MediaTime(3_000_000)).iter().all(|p| p.standing));
+    3_000_000
 }
 
-prop_compose! {
-    /// Frames from nearly the same time to seconds apart; some without a look.
-    fn any_frames()(frames in prop::collection::vec(
-        (0..900_i64, prop::option::weighted(0.8, prop::collection::vec(any_detection(), 0..12))), 1..30,
-    )) -> Vec<(MediaTime, Option<Vec<Detection>>)> {
-        let mut ms = 0;
-        frames.into_iter().map(|(dt, seen)| {
-            ms += dt;
-            (MediaTime(ms * 1000), seen.map(|d| d.into_iter().flatten().collect()))
-        }).collect()
-    }
-}
-
-fn run(frames: &[(MediaTime, Option<Vec<Detection>>)], shift_us: i64) -> Vec<TrackStep> {
+#[test]
+fn what_stands_is_held_while_nothing_moves_there_and_nobody_looks() {
     let mut tracker = tracker();
-    frames.iter().map(|(time, seen)| tracker.step(time.plus_us(shift_us), seen.as_deref())).collect()
+    let car = seen(Class::Car, 0.9, 0.5, 0.5, 0.2, 0.2).unwrap();
+    let elsewhere = [NormBox::new(0.0, 0.0, 0.2, 0.2).unwrap()];
+    let start = parked(&mut tracker, car);
+    for second in 0..60 {
+        let glance = Glance { motion: Some(&elsewhere), ..Glance::default() };
+        let step = tracker.glance(MediaTime(start + second * 1_000_000), &glance);
+        assert_eq!(step.points.len(), 1, "second {second}");
+        let point = step.points[0];
+        assert_eq!((point.track, point.held, point.rect), (TrackId(1), true, car.rect));
+        assert!(point.score > 0.8 && point.confirmed && point.identity > 0.99);
+    }
+    // Not for ever: then somebody has to look.
+    let late = MediaTime(start + 61_000_000);
+    assert!(tracker.predictions(late)[0].wants_look);
+    assert_eq!(tracker.step(late, Some(&[car])).points[0].track, TrackId(1));
+    assert!(!tracker.predictions(late)[0].wants_look);
 }
 
-proptest! {
-    #[test]
-    fn a_sighting_goes_to_at_most_one_track_and_a_track_gets_at_most_one(frames in any_frames()) {
-        for (step, (_, detections)) in run(&frames, 0).iter().zip(&frames) {
-            let mut free = detections.clone().unwrap_or_default();
-            for point in &step.points {
-                let at = free.iter().position(|d| d.rect == point.rect && d.score == point.score);
-                prop_assert!(at.is_some(), "{point:?} was not seen, or given twice");
-                free.swap_remove(at.unwrap());
-            }
-            let tracks: BTreeSet<_> = step.points.iter().map(|p| p.track).collect();
-            prop_assert_eq!(tracks.len(), step.points.len());
+#[test]
+fn a_detector_that_overlooks_what_stands_does_not_end_it_but_an_empty_place_does() {
+    let car = seen(Class::Car, 0.9, 0.5, 0.5, 0.2, 0.2).unwrap();
+    let quiet = Glance { detections: Some(&[]), motion: Some(&[]), ..Glance::default() };
+    let mut overlooked = tracker();
+    let start = parked(&mut overlooked, car);
+    for i in 0..50 {
+        assert!(overlooked.glance(MediaTime(start + i * 200_000), &quiet).points[0].held, "{i}");
+    }
+    // It drives off: something moves there, afterwards the place is empty.
+    let mut gone = tracker();
+    let start = parked(&mut gone, car);
+    let there = [car.rect];
+    assert!(gone.glance(MediaTime(start), &Glance { motion: Some(&there), ..Glance::default() }).points.is_empty());
+    assert!(gone.predictions(MediaTime(start + 200_000))[0].wants_look);
+    let steps: Vec<_> = (1..60).map(|i| gone.glance(MediaTime(start + i * 200_000), &quiet)).collect();
+    assert!(steps.iter().all(|s| s.points.is_empty()));
+    assert_eq!(steps.iter().flat_map(|s| &s.ended).count(), 1);
+}
+
+#[test]
+fn a_parked_car_behind_passing_traffic_keeps_its_name() {
+    let mut tracker = tracker();
+    let car = seen(Class::Car, 0.9, 0.5, 0.5, 0.2, 0.2).unwrap();
+    let start = parked(&mut tracker, car);
+    let traffic = [car.rect];
+    for i in 0..60 {
+        // Hidden for 12 s; what passes before it is a bus that nobody takes for it.
+        let bus = seen(Class::Person, 0.9, 0.1 + 0.013 * i as f32, 0.7, 0.05, 0.2).unwrap();
+        let glance = Glance { detections: Some(&[bus]), motion: Some(&traffic), ..Glance::default() };
+        assert!(tracker.glance(MediaTime(start + i * 200_000), &glance).ended.is_empty());
+    }
+    let again = tracker.step(MediaTime(start + 12_000_000), Some(&[car])).points;
+    assert!(again.iter().any(|p| p.track == TrackId(1) && p.rect == car.rect), "{again:?}");
+}
+
+#[test]
+fn an_unlooked_at_place_says_nothing() {
+    let mut tracker = tracker();
+    let car = seen(Class::Car, 0.9, 0.5, 0.5, 0.2, 0.2).unwrap();
+    let start = parked(&mut tracker, car);
+    let regions = [NormBox::new(0.0, 0.0, 0.3, 0.3).unwrap()];
+    for i in 0..150 {
+        let glance =
+            Glance { detections: Some(&[]), looked_at: Some(&regions), motion: Some(&regions), ..Glance::default() };
+        assert!(tracker.glance(MediaTime(start + i * 200_000), &glance).points[0].held);
+    }
+}
+
+/// Walks to the right until `lost_ms`, is hidden, is seen again at `back_ms` at `x`: the tracks before and after.
+fn comes_back(back_ms: i64, x: f32, looks: Option<[Appearance; 2]>) -> (TrackPoint, TrackPoint) {
+    let mut tracker = tracker();
+    let (mut before, mut after) = (None, None);
+    let mut step = |ms: i64, x: f32, look: Option<&Appearance>, to: &mut Option<TrackPoint>| {
+        let person = seen(Class::Person, 0.9, x, 0.5, 0.05, 0.25).unwrap();
+        let appearances = [look.cloned()];
+        let glance = Glance { detections: Some(&[person]), appearances: &appearances, ..Glance::default() };
+        *to = tracker.glance(MediaTime(ms * 1000), &glance).points.first().copied();
+    };
+    let looks = looks.as_ref();
+    for i in 0..8 {
+        step(i * 200, 0.3 + 0.01 * i as f32, looks.map(|l| &l[0]), &mut before);
+    }
+    for i in 0..4 {
+        step(back_ms + i * 200, x + 0.01 * i as f32, looks.map(|l| &l[1]), &mut after);
+    }
+    (before.unwrap(), after.unwrap())
+}
+
+#[test]
+fn somebody_hidden_for_some_seconds_is_taken_up_again_by_place_and_look_and_less_sure() {
+    let look = |upper, lower| Appearance::of([upper; 9], [lower; 9]).unwrap();
+    let (red, white) = (look([80, 100, 200], [60, 128, 128]), look([220, 128, 128], [200, 128, 128]));
+    for looks in [None, Some([red.clone(), red.clone()])] {
+        let (before, after) = comes_back(5400, 0.5, looks);
+        assert_eq!(before.track, after.track);
+        assert!(before.identity > 0.95 && (0.3..0.8).contains(&after.identity), "{}", after.identity);
+    }
+    assert_ne!(comes_back(5400, 0.5, Some([red, white])).1.track, TrackId(1), "another look");
+    assert_ne!(comes_back(5400, 0.9, None).1.track, TrackId(1), "too far");
+    assert_ne!(comes_back(11_000, 0.5, None).1.track, TrackId(1), "too late");
+}
+
+#[test]
+fn two_that_meet_are_less_sure_of_who_is_who_than_one_alone() {
+    let mut tracker = tracker();
+    let mut last: BTreeMap<bool, f32> = BTreeMap::new();
+    for i in 0..20 {
+        let t = i as f32;
+        let people: Vec<_> = [0.3 + 0.02 * t, 0.7 - 0.02 * t]
+            .iter()
+            .filter_map(|x| seen(Class::Person, 0.8, *x, 0.5, 0.05, 0.25))
+            .chain(seen(Class::Person, 0.8, 0.1, 0.3, 0.05, 0.25))
+            .collect();
+        for point in tracker.step(MediaTime(i * 200_000), Some(&people)).points {
+            let least = last.entry(point.rect.centre().y > 0.4).or_insert(1.0);
+            *least = point.identity.min(*least);
         }
     }
-
-    #[test]
-    fn a_name_is_never_used_again_and_ends_and_is_believed_once(frames in any_frames()) {
-        let (mut over, mut believed, mut highest) = (BTreeSet::new(), BTreeSet::new(), 0);
-        for step in run(&frames, 0) {
-            for id in &step.ended {
-                prop_assert!(over.insert(*id), "{id} ended twice");
-            }
-            for (id, _) in &step.newly_confirmed {
-                prop_assert!(believed.insert(*id), "{id} confirmed twice");
-            }
-            for point in &step.points {
-                prop_assert!(!over.contains(&point.track));
-                prop_assert_eq!(point.confirmed, believed.contains(&point.track));
-                highest = highest.max(point.track.0);
-            }
-        }
-        prop_assert!(over.iter().all(|id| id.0 <= highest));
-    }
-
-    #[test]
-    fn the_same_frames_give_the_same_and_shifted_times_change_nothing(
-        frames in any_frames(), shift_us in -1_000_000_000_000..2_000_000_000_000_000_i64,
-    ) {
-        let once = run(&frames, 0);
-        prop_assert_eq!(&once, &run(&frames, 0));
-        prop_assert_eq!(&once, &run(&frames, shift_us));
-    }
+    assert_eq!(last[&false], 1.0, "{last:?}");
+    assert!(last[&true] < 0.9, "{last:?}");
 }
