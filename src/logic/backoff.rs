@@ -17,7 +17,7 @@ const PART: i64 = 30;
 /// The longest wait, microseconds.
 const CAP_US: i64 = 15_000_000;
 /// A session that ran this long was healthy: the next wait is the first one again.
-const HEALTHY_US: i64 = 10_000_000;
+const HEALTHY_US: i64 = 5_000_000;
 /// Refused logins in a row after which there is one try in [`REFUSED_US`].
 pub const REFUSALS_MAX: u32 = 3;
 /// The wait after [`REFUSALS_MAX`] refused logins, microseconds.
