@@ -4,6 +4,7 @@ mod analyze;
 mod camera;
 mod check;
 mod demo;
+mod model;
 mod reindex;
 mod serve;
 mod sim;
@@ -57,6 +58,9 @@ enum Command {
     /// Thêm, nhập, liệt kê, gỡ camera / Add, import, list and remove cameras
     #[command(subcommand)]
     Camera(camera::CameraCommand),
+    /// Bộ nhận dạng mang đến có dùng được không / Can a detector be used?
+    #[command(subcommand)]
+    Model(model::ModelCommand),
     /// Dựng lại chỉ mục ghi hình từ các tệp / Build the recordings' index again from the files alone
     Reindex(PlaceArgs),
     /// Kiểm tra mọi tệp đã ghi có còn nguyên vẹn / Every recorded file: is it what was recorded?
@@ -118,6 +122,7 @@ pub fn run() -> ExitCode {
         Command::Analyze(args) => analyze::run(&args),
         Command::Check(args) => in_runtime(check::run(args)),
         Command::Camera(command) => in_runtime(camera::run(command)),
+        Command::Model(command) => model::run(&command),
         Command::Reindex(args) => in_runtime(reindex::run(args)),
         Command::Verify(args) => verify::run(&args),
         Command::Vision => Ok(ExitCode::FAILURE),
