@@ -8,6 +8,7 @@ mod analyze;
 mod camera;
 mod check;
 mod demo;
+mod model;
 mod reindex;
 mod serve;
 mod sim;
@@ -63,6 +64,9 @@ enum Command {
     Camera(camera::CameraCommand),
     /// Dùng ổ lưu hình mới, trống / Take a new, empty disk as the store
     AcceptDisk(PlaceArgs),
+    /// Bộ nhận dạng mang đến có dùng được không / Can a detector be used?
+    #[command(subcommand)]
+    Model(model::ModelCommand),
     /// Dựng lại chỉ mục ghi hình từ các tệp / Build the recordings' index again from the files alone
     Reindex(PlaceArgs),
     /// Kiểm tra mọi tệp đã ghi có còn nguyên vẹn / Every recorded file: is it what was recorded?
@@ -125,6 +129,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => in_runtime(check::run(args)),
         Command::Camera(command) => in_runtime(camera::run(command)),
         Command::AcceptDisk(args) => in_runtime(accept_disk::run(args)),
+        Command::Model(command) => model::run(&command),
         Command::Reindex(args) => in_runtime(reindex::run(args)),
         Command::Verify(args) => verify::run(&args),
         Command::Vision => Ok(ExitCode::FAILURE),

@@ -37,6 +37,7 @@ pub mod child;
 pub mod decode;
 pub mod desk;
 pub mod detect;
+pub mod examine;
 pub mod gate;
 pub mod lane;
 pub mod link;

@@ -1,6 +1,6 @@
 //! What a detector is: bytes, layout, labels, licence. This side reads no ONNX: a hostile file meets only the child.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -17,8 +17,27 @@ const CATALOG: &str = include_str!("../../models/catalog.toml");
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
-    /// Megvii YOLOX: input f32 `[1,3,H,W]` BGR 0–255, letterboxed top-left with 114; output `[1,N,5+classes]`.
+    /// Megvii YOLOX: input BGR 0–255; output `[1,N,5+classes]`, a row a grid cell.
     Yolox,
+    /// YOLOv8 and its kin: input RGB 0–1; output `[1,4+classes,N]`, channel first, no objectness.
+    Yolov8,
+    /// Detectors that suppress by themselves: input RGB 0–1; output `[1,N,6]`: corners, score, label.
+    End2end,
+}
+
+impl Family {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Yolox, Self::Yolov8, Self::End2end];
+
+    /// Its name, as descriptions have it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Yolox => "yolox",
+            Self::Yolov8 => "yolov8",
+            Self::End2end => "end2end",
+        }
+    }
 }
 
 /// What is known about a detector before it is loaded.
@@ -36,6 +55,8 @@ pub struct ModelSpec {
     pub decoded: bool,
     /// Its labels in order; empty means: as its metadata says.
     pub labels: Vec<String>,
+    /// What labels stand for that do not carry the name of a class.
+    pub classes: BTreeMap<String, Class>,
     /// Least score of a detection, 0..=1.
     pub threshold: f32,
 }
@@ -64,6 +85,8 @@ struct Written {
     decoded: bool,
     #[serde(default)]
     labels: Vec<String>,
+    #[serde(default)]
+    classes: BTreeMap<String, Class>,
     threshold: Option<f32>,
     sha256: Option<String>,
 }
@@ -95,7 +118,8 @@ impl Written {
             ));
         }
         if !self.labels.is_empty() {
-            known_labels(&self.labels).map_err(|r| Refusal { place: format!("{place}: labels"), ..r })?;
+            known_labels(&self.labels, &self.classes)
+                .map_err(|r| Refusal { place: format!("{place}: {}", r.place), ..r })?;
         }
         Ok(ModelSpec {
             name: self.name.unwrap_or_else(|| file_name.to_owned()),
@@ -104,17 +128,25 @@ impl Written {
             input: self.input,
             decoded: self.decoded,
             labels: self.labels,
+            classes: self.classes,
             threshold,
         })
     }
 }
 
-/// The class each label stands for; `None` for those the product does not look at.
+/// The class each label stands for, first by `told`, then by its name; `None` for those the product does not look at.
 ///
 /// # Errors
-/// When not one of them is known.
-pub fn known_labels(labels: &[String]) -> Result<Vec<Option<Class>>, Refusal> {
-    let classes: Vec<_> = labels.iter().map(|l| Class::from_label(l)).collect();
+/// When not one of them is known, or `told` speaks of one that is not there.
+pub fn known_labels(labels: &[String], told: &BTreeMap<String, Class>) -> Result<Vec<Option<Class>>, Refusal> {
+    if let Some(stranger) = told.keys().find(|key| !labels.contains(key)) {
+        return Err(Refusal::new(
+            "classes",
+            format!("không có nhãn «{stranger}»; ghi đúng tên nhãn của mô hình"),
+            format!("there is no label “{stranger}”; write the label as the model has it"),
+        ));
+    }
+    let classes: Vec<_> = labels.iter().map(|l| told.get(l).copied().or_else(|| Class::from_label(l))).collect();
     if classes.iter().any(Option::is_some) {
         return Ok(classes);
     }
@@ -165,6 +197,7 @@ impl Model {
                     input: None,
                     decoded: false,
                     labels: Vec::new(),
+                    classes: BTreeMap::new(),
                     threshold: THRESHOLD,
                 },
             },
@@ -195,14 +228,17 @@ impl Model {
     }
 }
 
+/// Keys of a description.
+const KEYS: &str = "name, licence, family, input, decoded, labels, classes, threshold, sha256";
+
 fn described(text: &str, place: &str, file_name: &str, sha256: &str) -> Result<ModelSpec, Refusal> {
     let written: Written = toml::from_str(text).map_err(|e| {
         let said = e.to_string();
         let said = said.trim().replace('\n', " ");
         Refusal::new(
             place,
-            format!("mô tả mô hình sai: {said}; các khóa: name, licence, family, input, decoded, labels, threshold, sha256"),
-            format!("the model's description is wrong: {said}; its keys: name, licence, family, input, decoded, labels, threshold, sha256"),
+            format!("mô tả mô hình sai: {said}; các khóa: {KEYS}"),
+            format!("the model's description is wrong: {said}; its keys: {KEYS}"),
         )
     })?;
     if written.sha256.as_ref().is_some_and(|s| !s.eq_ignore_ascii_case(sha256)) {
@@ -238,7 +274,7 @@ mod tests {
         }
         let nano = catalogued("695e750a5d5754bb5a8d5325643b59282191a7e7a564e435a415fd3c578eab14").unwrap();
         assert_eq!((nano.labels.len(), nano.input), (80, Some([416, 416])));
-        let classes = known_labels(&nano.labels).unwrap();
+        let classes = known_labels(&nano.labels, &BTreeMap::new()).unwrap();
         assert_eq!(classes[0], Some(Class::Person));
         assert_eq!(classes[3], Some(Class::Motorcycle));
         assert_eq!(classes.iter().flatten().count(), 6);
@@ -262,9 +298,16 @@ mod tests {
         refused("family = \"yolox\"\ninput = [400, 416]", "multiple of 32");
         refused("family = \"yolox\"\nlabels = [\"cat\"]", "motorcycle");
         refused("family = \"yolox\"\nsha256 = \"00\"", "SHA-256");
+        refused("family = \"yolov8\"\nlabels = [\"xe may\"]\n[classes]\n\"xe tai\" = \"truck\"", "xe tai");
+        refused("family = \"yolov8\"\nlabels = [\"xe may\"]\n[classes]\n\"xe may\" = \"moped\"", "moped");
         std::fs::write(&beside, "family = \"yolox\"\nlabels = [\"motorbike\", \"dog\"]").unwrap();
         let spec = Model::load(&model).unwrap().spec;
         assert_eq!((spec.name.as_str(), spec.family), ("a", Some(Family::Yolox)));
+        let mapped = "family = \"end2end\"\nlabels = [\"xe may\", \"cho\"]\n[classes]\n\"xe may\" = \"motorcycle\"";
+        std::fs::write(&beside, mapped).unwrap();
+        let spec = Model::load(&model).unwrap().spec;
+        assert_eq!(known_labels(&spec.labels, &spec.classes).unwrap(), [Some(Class::Motorcycle), None]);
+        assert!(Family::ALL.iter().all(|f| format!("{f:?}").to_lowercase() == f.name()));
     }
 
     #[test]

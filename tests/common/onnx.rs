@@ -34,10 +34,18 @@ impl Message {
     }
 }
 
+/// TensorProto.DataType.
+const F32: i64 = 1;
+const F16: i64 = 10;
+
 /// ValueInfoProto of a f32 tensor.
 fn value(name: &str, shape: &[i64]) -> Message {
+    value_of(F32, name, shape)
+}
+
+fn value_of(kind: i64, name: &str, shape: &[i64]) -> Message {
     let dims = shape.iter().fold(Message::default(), |m, d| m.message(1, &Message::default().int(1, *d)));
-    let tensor = Message::default().int(1, 1).message(2, &dims);
+    let tensor = Message::default().int(1, kind).message(2, &dims);
     Message::default().text(1, name).message(2, &Message::default().message(1, &tensor))
 }
 
@@ -139,4 +147,55 @@ pub fn foreign_detector() -> Vec<u8> {
         .message(11, &value("images", &[1, 3, SIDE, SIDE]))
         .message(12, &value("output", &[1, 3, 65, 65]));
     model(&graph, None)
+}
+
+/// A detector of one of the layouts that want red, green, blue from 0 to 1: `yolov8` `[1,6,336]` or `end2end`
+/// `[1,256,6]`, with two labels; `half` for 16-bit numbers in and out. A cell of 8 pixels that is red says class 0 with a
+/// score of its redness and a box of 40 pixels around its middle.
+#[must_use]
+pub fn red_detector_of(family: &str, half: bool, names: Option<&str>) -> Vec<u8> {
+    let channel_first = family == "yolov8";
+    let strides: &[i64] = if channel_first { &[8, 16, 32] } else { &[8] };
+    let kind = if half { F16 } else { F32 };
+    let mut graph = Message::default().message(1, &node("Cast", &["images"], "wide", &[Attribute::Int("to", F32)]));
+    let (mut joined, mut places) = (Vec::new(), vec![Vec::new(); 6]);
+    for &stride in strides {
+        let named = |what: &str| format!("{what}{stride}");
+        let size = Attribute::Ints("kernel_shape", vec![stride, stride]);
+        let steps = Attribute::Ints("strides", vec![stride, stride]);
+        graph = graph.message(1, &node("AveragePool", &["wide"], &named("mean"), &[size, steps]));
+        let inputs = [named("mean"), named("weights")];
+        graph = graph.message(1, &node("Conv", &inputs.each_ref().map(String::as_str), &named("grid"), &[]));
+        graph = graph.message(1, &node("Reshape", &[&named("grid"), "flat"], &named("columns"), &[]));
+        let mut weights = [0.0f32; 6 * 3];
+        if stride == 8 {
+            weights[4 * 3..5 * 3].copy_from_slice(&[1.0, -0.5, -0.5]);
+        }
+        graph = graph.message(5, &floats(&named("weights"), &[6, 3, 1, 1], &weights));
+        joined.push(named("columns"));
+        for cell in 0..(SIDE / stride) * (SIDE / stride) {
+            let middle = |at: i64| (at * stride) as f32 + stride as f32 / 2.0;
+            let (x, y) = (middle(cell % (SIDE / stride)), middle(cell / (SIDE / stride)));
+            let numbers = if channel_first {
+                [x, y, 40.0, 40.0, 0.0, 0.0]
+            } else {
+                [x - 20.0, y - 20.0, x + 20.0, y + 20.0, 0.0, 0.0]
+            };
+            places.iter_mut().zip(numbers).for_each(|(channel, n)| channel.push(n));
+        }
+    }
+    let cells = places[0].len() as i64;
+    let joined: Vec<_> = joined.iter().map(String::as_str).collect();
+    let (order, shape) = if channel_first { ([0, 1, 2], [1, 6, cells]) } else { ([0, 2, 1], [1, cells, 6]) };
+    graph = graph
+        .message(1, &node("Concat", &joined, "scores", &[Attribute::Int("axis", 2)]))
+        .message(1, &node("Add", &["scores", "places"], "all", &[]))
+        .message(1, &node("Transpose", &["all"], "turned", &[Attribute::Ints("perm", order.to_vec())]))
+        .message(1, &node("Cast", &["turned"], "output", &[Attribute::Int("to", kind)]))
+        .message(5, &floats("places", &[1, 6, cells], &places.concat()))
+        .message(5, &ints("flat", &[1, 6, -1]))
+        .text(2, "red")
+        .message(11, &value_of(kind, "images", &[1, 3, SIDE, SIDE]))
+        .message(12, &value_of(kind, "output", &shape));
+    model(&graph, names)
 }

@@ -1,18 +1,38 @@
 //! The detector: a frame in, detections out. One file an output layout; `runtime` alone touches ONNX Runtime.
 //!
-//! In: a [`ModelSpec`] and the bytes of an ONNX file, then frames. Out: detections of the classes the product knows.
-//! It refuses a model whose shapes do not fit its description or, without one, are not unambiguous.
+//! In: a [`ModelSpec`] and the bytes of an ONNX file, then frames. Out: detections of the classes the product knows,
+//! suppressed within each class. It refuses a model whose shapes fit none of the layouts, or not the one it is described
+//! as, and one whose shapes alone leave a doubt.
 
+mod end2end;
+mod fit;
+mod input;
 pub mod runtime;
-pub mod yolox;
+mod yolov8;
+mod yolox;
 
 use super::{
-    model::{Family, ModelSpec, known_labels},
+    model::{Family, ModelSpec},
     picture::Scaler,
 };
-use crate::domain::{detection::Detection, frame::Frame, refusal::Refusal};
+use crate::{
+    domain::{
+        detection::{Class, Detection},
+        frame::Frame,
+        ids::CameraId,
+        refusal::Refusal,
+        time::MediaTime,
+    },
+    logic::nms,
+};
+use end2end::End2End;
+use input::{Colours, Placed, letterbox};
 use runtime::Session;
+use yolov8::Yolov8;
 use yolox::Yolox;
+
+/// Two boxes of a class that overlap by more are one object.
+const IOU_MAX: f32 = 0.45;
 
 /// What became of one frame.
 #[derive(Debug)]
@@ -23,13 +43,86 @@ pub enum Outcome {
     NotANumber,
 }
 
+/// How the numbers that come out are read.
+#[derive(Debug)]
+enum Layout {
+    Yolox(Yolox),
+    Yolov8(Yolov8),
+    End2End(End2End),
+}
+
+impl Layout {
+    const fn family(&self) -> Family {
+        match self {
+            Self::Yolox(_) => Family::Yolox,
+            Self::Yolov8(_) => Family::Yolov8,
+            Self::End2End(_) => Family::End2end,
+        }
+    }
+    const fn colours(&self) -> Colours {
+        match self {
+            Self::Yolox(_) => Colours::Bgr255,
+            Self::Yolov8(_) | Self::End2End(_) => Colours::Rgb1,
+        }
+    }
+    fn classes(&self) -> &[Option<Class>] {
+        match self {
+            Self::Yolox(layout) => &layout.classes,
+            Self::Yolov8(layout) => &layout.classes,
+            Self::End2End(layout) => &layout.classes,
+        }
+    }
+    /// Whether an answer of that shape is one of this layout: what the graph leaves open shows only now.
+    fn takes(&self, shape: &[i64], numbers: usize) -> bool {
+        let [1, a, b] = *shape else { return false };
+        let length = i64::try_from(match self {
+            Self::Yolox(layout) => layout.classes.len() + 5,
+            Self::Yolov8(layout) => layout.classes.len() + 4,
+            Self::End2End(_) => end2end::ROW,
+        });
+        let fits = if self.family() == Family::Yolov8 { a } else { b };
+        length == Ok(fits) && usize::try_from(a * b) == Ok(numbers)
+    }
+    /// `None` when a number is none.
+    fn read(&self, numbers: &[f32], placed: Placed) -> Option<Vec<Detection>> {
+        if numbers.iter().any(|v| !v.is_finite()) {
+            return None;
+        }
+        let found = match self {
+            Self::Yolox(layout) => layout.detections(numbers, placed),
+            Self::Yolov8(layout) => layout.detections(numbers, placed),
+            Self::End2End(layout) => layout.detections(numbers, placed),
+        };
+        Some(nms::per_class(found, IOU_MAX))
+    }
+}
+
+/// What a detector is, for a person.
+#[derive(Debug, Clone, PartialEq)]
+pub struct About {
+    /// What people call it.
+    pub name: String,
+    /// The licence it came under: as described, else as the file says; empty when neither tells.
+    pub licence: String,
+    /// Its layout.
+    pub family: Family,
+    /// Width and height of its input, pixels.
+    pub input: [u32; 2],
+    /// Inputs and outputs with types and shapes.
+    pub shapes: String,
+    /// Its labels that are looked at, and what they stand for.
+    pub looked_at: Vec<(String, Class)>,
+    /// How many labels are not.
+    pub others: usize,
+}
+
 /// A loaded detector. One a worker: it is not shared.
 #[derive(Debug)]
 pub struct Detector {
     session: Session,
-    layout: Yolox,
-    name: String,
-    input: Vec<f32>,
+    layout: Layout,
+    about: About,
+    numbers: Vec<f32>,
 }
 
 impl Detector {
@@ -39,10 +132,18 @@ impl Detector {
     /// No ONNX Runtime, no ONNX file, or shapes and labels that do not fit: found and expected stand in the sentence.
     pub fn load(bytes: &[u8], spec: &ModelSpec) -> Result<Self, Refusal> {
         let session = Session::load(bytes).map_err(|r| Refusal { place: spec.name.clone(), ..r })?;
-        let layout = fit(&session, spec)?;
-        let name =
-            if spec.licence.is_empty() { spec.name.clone() } else { format!("{} ({})", spec.name, spec.licence) };
-        let mut detector = Self { session, layout, name, input: Vec::new() };
+        let fit::Fitted { layout, input, labels } = fit::fit(&session, spec)?;
+        let known = labels.into_iter().zip(layout.classes());
+        let looked_at: Vec<_> = known.filter_map(|(label, class)| class.map(|class| (label, class))).collect();
+        let others = layout.classes().len() - looked_at.len();
+        let licence = if spec.licence.is_empty() {
+            session.metadata("license").map(|l| l.chars().take(200).collect()).unwrap_or_default()
+        } else {
+            spec.licence.clone()
+        };
+        let (name, family, shapes) = (spec.name.clone(), layout.family(), session.shapes());
+        let about = About { name, licence, family, input, shapes, looked_at, others };
+        let mut detector = Self { session, layout, about, numbers: Vec::new() };
         detector.try_out().map_err(|said| Refusal {
             place: spec.name.clone(),
             vi: format!("mô hình không chạy được: {said}; dùng mô hình khác"),
@@ -53,87 +154,41 @@ impl Detector {
     /// What it is, for a person: name, licence, input size.
     #[must_use]
     pub fn describe(&self) -> String {
-        let [w, h] = self.layout.input();
-        format!("{}, {w}×{h}", self.name)
+        let About { name, licence, input: [w, h], .. } = &self.about;
+        if licence.is_empty() { format!("{name}, {w}×{h}") } else { format!("{name} ({licence}), {w}×{h}") }
+    }
+    /// What it is in detail.
+    #[must_use]
+    pub const fn about(&self) -> &About {
+        &self.about
+    }
+    /// Width and height of its input, pixels.
+    #[must_use]
+    pub const fn input(&self) -> [u32; 2] {
+        self.about.input
     }
     /// Looks at a whole frame.
     ///
     /// # Errors
     /// What ONNX Runtime said.
     pub fn detect(&mut self, frame: &Frame, scaler: &mut Scaler) -> Result<Outcome, String> {
-        let placed = self.layout.letterbox(frame, scaler, &mut self.input);
-        let [w, h] = self.layout.input().map(|side| side as usize);
+        let placed = letterbox(frame, self.about.input, self.layout.colours(), scaler, &mut self.numbers);
+        let [w, h] = self.about.input.map(|side| side as usize);
         let layout = &self.layout;
-        self.session.run([1, 3, h, w], &self.input, |shape, values| {
-            if shape.iter().any(|d| *d < 0) || shape.len() != 3 || shape[2] as usize != layout.row() {
+        self.session.run([1, 3, h, w], &self.numbers, |shape, numbers| {
+            if !layout.takes(shape, numbers.len()) {
                 return Err(format!("its answer has the shape {shape:?}"));
             }
-            Ok(layout.detections(values, placed).map_or(Outcome::NotANumber, Outcome::Found))
+            Ok(layout.read(numbers, placed).map_or(Outcome::NotANumber, Outcome::Found))
         })?
     }
     /// One run on a grey picture, so that a graph that cannot run is refused now and not at the first frame.
     fn try_out(&mut self) -> Result<(), String> {
-        let [w, h] = self.layout.input();
+        let [w, h] = self.about.input;
         let data = vec![114u8; Frame::size_bytes(w, h)];
-        let (camera, time) = (crate::domain::ids::CameraId(0), crate::domain::time::MediaTime(0));
-        let frame = Frame { camera, time, width: w, height: h, data: data.into() };
+        let frame = Frame { camera: CameraId(0), time: MediaTime(0), width: w, height: h, data: data.into() };
         self.detect(&frame, &mut Scaler::default()).map(|_| ())
     }
-}
-
-/// The labels a model carries in its metadata, as exporters write them: `{0: 'person', 1: 'car'}`, a JSON list, or
-/// names between commas.
-fn labels_of(text: &str) -> Vec<String> {
-    let inner = text.trim().trim_matches(|c| "{}[]".contains(c));
-    let name = |part: &str| {
-        let part = part.rsplit_once(':').map_or(part, |(_, name)| name);
-        part.trim().trim_matches(|c| c == '\'' || c == '"').to_owned()
-    };
-    inner.split(',').map(name).filter(|n| !n.is_empty()).collect()
-}
-
-fn fit(session: &Session, spec: &ModelSpec) -> Result<Yolox, Refusal> {
-    let shapes = session.shapes();
-    let refuse = |vi: String, en: String| Err(Refusal::new(spec.name.clone(), vi, en));
-    let wrong_shapes = |expected: &str| {
-        refuse(
-            format!(
-                "mô hình có {shapes}; cần {expected}; hãy mô tả nó trong tệp .toml bên cạnh hoặc dùng mô hình khác"
-            ),
-            format!("the model has {shapes}; expected {expected}; describe it in a .toml beside it or use another one"),
-        )
-    };
-    let expected = "input f32 [1,3,H,W] (H, W: 32·n), output f32 [1,N,5+classes] (YOLOX, N = HW/64 + HW/256 + HW/1024)";
-    // One family so far; without a description the shapes must say so themselves.
-    let sure = matches!(spec.family, Some(Family::Yolox));
-    let Some([width, height]) = session.square_input(spec.input) else { return wrong_shapes(expected) };
-    let Some([rows, row]) = session.rows(yolox::rows(width, height), spec.labels.len() + 5, sure) else {
-        return wrong_shapes(expected);
-    };
-    if width % 32 != 0 || height % 32 != 0 || rows != yolox::rows(width, height) || row < 6 {
-        return wrong_shapes(expected);
-    }
-    let labels = if spec.labels.is_empty() {
-        session.metadata("names").map(|t| labels_of(&t)).unwrap_or_default()
-    } else {
-        spec.labels.clone()
-    };
-    if labels.len() + 5 != row {
-        return refuse(
-            format!(
-                "mô hình có {} loại nhưng có {} nhãn; ghi đủ `labels` trong tệp .toml bên cạnh",
-                row - 5,
-                labels.len()
-            ),
-            format!(
-                "the model has {} classes but {} labels; list them all as `labels` in a .toml beside it",
-                row - 5,
-                labels.len()
-            ),
-        );
-    }
-    let classes = known_labels(&labels).map_err(|r| r.within(&spec.name))?;
-    Ok(Yolox::new([width, height], classes, spec.decoded, spec.threshold))
 }
 
 #[cfg(test)]
@@ -141,11 +196,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_are_read_as_exporters_write_them() {
-        let two = ["person".to_owned(), "motorbike".to_owned()];
-        assert_eq!(labels_of("{0: 'person', 1: 'motorbike'}"), two);
-        assert_eq!(labels_of("[\"person\", \"motorbike\"]"), two);
-        assert_eq!(labels_of("person,motorbike"), two);
-        assert!(labels_of("{}").is_empty());
+    fn one_number_that_is_none_drops_the_frame_and_an_answer_of_another_shape_is_known() {
+        let classes = vec![Some(Class::Person)];
+        let layouts = [
+            (
+                Layout::Yolox(Yolox { input: [32, 32], classes: classes.clone(), decoded: true, threshold: 0.3 }),
+                [1, 21, 6],
+            ),
+            (Layout::Yolov8(Yolov8 { classes: classes.clone(), threshold: 0.3 }), [1, 5, 21]),
+            (Layout::End2End(End2End { classes, threshold: 0.3 }), [1, 300, 6]),
+        ];
+        for (layout, shape) in layouts {
+            let mut numbers = vec![0.0f32; (shape[1] * shape[2]) as usize];
+            assert!(layout.takes(&shape, numbers.len()));
+            assert!(!layout.takes(&[1, shape[2], shape[1]], numbers.len()), "{layout:?}");
+            assert!(!layout.takes(&[2, shape[1], shape[2]], numbers.len() * 2) && !layout.takes(&[1, -1, -1], 1));
+            let placed = Placed { width: 32, height: 32 };
+            assert_eq!(layout.read(&numbers, placed), Some(vec![]));
+            for wrong in [f32::NAN, f32::INFINITY] {
+                numbers[3] = wrong;
+                assert_eq!(layout.read(&numbers, placed), None);
+            }
+        }
     }
 }

@@ -9,6 +9,7 @@ use std::{
     sync::OnceLock,
 };
 
+use half::{f16, slice::HalfFloatSliceExt};
 use ort::{
     environment::Environment,
     session::builder::GraphOptimizationLevel,
@@ -102,25 +103,37 @@ fn create() -> Result<Environment, Refusal> {
         .map_err(|e| unusable(e.to_string()))
 }
 
+/// Which numbers a tensor holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Numbers {
+    F32,
+    F16,
+    Others,
+}
+
 /// A tensor's shape, -1 for what may vary, and its element type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Tensor {
     name: String,
     shape: Vec<i64>,
-    f32: bool,
+    numbers: Numbers,
     told: String,
 }
 
 impl Tensor {
     fn of(outlet: &ort::value::Outlet) -> Self {
-        let (shape, f32, kind) = match outlet.dtype() {
-            ValueType::Tensor { ty, shape, .. } => {
-                (shape.to_vec(), *ty == TensorElementType::Float32, format!("{ty:?}").to_lowercase())
+        let (shape, numbers, kind) = match outlet.dtype() {
+            ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } => {
+                (shape.to_vec(), Numbers::F32, "f32".to_owned())
             }
-            _ => (Vec::new(), false, "no tensor".to_owned()),
+            ValueType::Tensor { ty: TensorElementType::Float16, shape, .. } => {
+                (shape.to_vec(), Numbers::F16, "f16".to_owned())
+            }
+            ValueType::Tensor { ty, shape, .. } => (shape.to_vec(), Numbers::Others, format!("{ty:?}").to_lowercase()),
+            _ => (Vec::new(), Numbers::Others, "no tensor".to_owned()),
         };
         let told = format!("{} {kind} {shape:?}", outlet.name());
-        Self { name: outlet.name().to_owned(), shape, f32, told }
+        Self { name: outlet.name().to_owned(), shape, numbers, told }
     }
 }
 
@@ -130,6 +143,9 @@ pub struct Session {
     inner: ort::session::Session,
     inputs: Vec<Tensor>,
     outputs: Vec<Tensor>,
+    /// The input of a graph that takes f16, and the output of one that gives f16; their memory is used again.
+    halves: Vec<f16>,
+    wide: Vec<f32>,
 }
 
 impl Session {
@@ -159,7 +175,7 @@ impl Session {
         })?;
         let inputs = inner.inputs().iter().map(Tensor::of).collect();
         let outputs = inner.outputs().iter().map(Tensor::of).collect();
-        Ok(Self { inner, inputs, outputs })
+        Ok(Self { inner, inputs, outputs, halves: Vec::new(), wide: Vec::new() })
     }
     /// Inputs and outputs with their shapes, for a person.
     #[must_use]
@@ -167,13 +183,13 @@ impl Session {
         let list = |tensors: &[Tensor]| tensors.iter().map(|t| t.told.as_str()).collect::<Vec<_>>().join(", ");
         format!("input {}; output {}", list(&self.inputs), list(&self.outputs))
     }
-    /// Width and height of the single f32 `[1,3,H,W]` input; `told` fills in what the graph leaves open and must agree
-    /// with the rest.
+    /// Width and height of the single f32 or f16 `[1,3,H,W]` input; `told` fills in what the graph leaves open and must
+    /// agree with the rest.
     #[must_use]
-    pub fn square_input(&self, told: Option<[u32; 2]>) -> Option<[u32; 2]> {
+    pub fn input(&self, told: Option<[u32; 2]>) -> Option<[u32; 2]> {
         let [input] = self.inputs.as_slice() else { return None };
         let [batch, channels, height, width] = input.shape.as_slice() else { return None };
-        if !input.f32 || !matches!(batch, -1 | 1) || *channels != 3 {
+        if input.numbers == Numbers::Others || !matches!(batch, -1 | 1) || *channels != 3 {
             return None;
         }
         let side = |found: i64, told: Option<u32>| match (u32::try_from(found).ok(), told) {
@@ -183,17 +199,13 @@ impl Session {
         let [width, height] = [side(*width, told.map(|t| t[0]))?, side(*height, told.map(|t| t[1]))?];
         (1..=4096).contains(&width).then_some([width, height]).filter(|_| (1..=4096).contains(&height))
     }
-    /// Rows and their length of the single f32 `[1,rows,length]` output. What the graph leaves open is taken as told
-    /// only when a description says what the model is (`sure`).
+    /// The two lengths of the single f32 or f16 `[1,a,b]` output; `None` for one that the graph leaves open.
     #[must_use]
-    pub fn rows(&self, rows: usize, length: usize, sure: bool) -> Option<[usize; 2]> {
+    pub fn output(&self) -> Option<[Option<usize>; 2]> {
         let [output] = self.outputs.as_slice() else { return None };
-        let [batch, found_rows, found_length] = output.shape.as_slice() else { return None };
-        if !output.f32 || !matches!(batch, -1 | 1) {
-            return None;
-        }
-        let dimension = |found: i64, told: usize| usize::try_from(found).ok().or(sure.then_some(told));
-        Some([dimension(*found_rows, rows)?, dimension(*found_length, length)?])
+        let [batch, a, b] = *output.shape.as_slice() else { return None };
+        let fits = output.numbers != Numbers::Others && matches!(batch, -1 | 1);
+        fits.then(|| [a, b].map(|length| usize::try_from(length).ok()))
     }
     /// A text in the model's own metadata.
     #[must_use]
@@ -211,9 +223,22 @@ impl Session {
         read: impl FnOnce(&[i64], &[f32]) -> T,
     ) -> Result<T, String> {
         let said = |e: ort::Error| e.to_string();
-        let tensor = TensorRef::from_array_view((shape, input)).map_err(said)?;
-        let name = self.inputs.first().map_or("", |t| t.name.as_str());
-        let outputs = self.inner.run(ort::inputs![name => tensor]).map_err(said)?;
+        let Some(Tensor { name, numbers, .. }) = self.inputs.first() else { return Err("it has no input".to_owned()) };
+        let outputs = if *numbers == Numbers::F16 {
+            self.halves.resize(input.len(), f16::ZERO);
+            self.halves.convert_from_f32_slice(input);
+            let tensor = TensorRef::from_array_view((shape, self.halves.as_slice())).map_err(said)?;
+            self.inner.run(ort::inputs![name.as_str() => tensor]).map_err(said)?
+        } else {
+            let tensor = TensorRef::from_array_view((shape, input)).map_err(said)?;
+            self.inner.run(ort::inputs![name.as_str() => tensor]).map_err(said)?
+        };
+        if self.outputs.first().is_some_and(|o| o.numbers == Numbers::F16) {
+            let (shape, values) = outputs[0].try_extract_tensor::<f16>().map_err(said)?;
+            self.wide.resize(values.len(), 0.0);
+            values.convert_to_f32_slice(&mut self.wide);
+            return Ok(read(shape, &self.wide));
+        }
         let (shape, values) = outputs[0].try_extract_tensor::<f32>().map_err(said)?;
         Ok(read(shape, values))
     }

@@ -1,0 +1,146 @@
+//! Detectors people bring: each layout on a graph made here, and `vonglau model check`.
+
+mod common;
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+use common::{
+    onnx::{broken_detector, foreign_detector, red_detector, red_detector_of},
+    shared_data,
+};
+use vonglau::{
+    domain::{
+        detection::{Class, Detection},
+        frame::Frame,
+        ids::CameraId,
+        time::MediaTime,
+    },
+    vision::{
+        detect::{Detector, Outcome},
+        model::Model,
+        picture::Scaler,
+    },
+};
+
+const NAMES: &str = "{0: 'person', 1: 'car'}";
+
+/// Grey, with a red block of BT.601 limited range; all numbers even.
+fn with_red(width: usize, height: usize, [x, y, w, h]: [usize; 4]) -> Frame {
+    let mut data = vec![126u8; width * height * 3 / 2];
+    data[width * height..].fill(128);
+    let mut block = |from: usize, across: usize, [x, y, w, h]: [usize; 4], level: u8| {
+        for row in y..y + h {
+            data[from + row * across + x..][..w].fill(level);
+        }
+    };
+    let half = [x / 2, y / 2, w / 2, h / 2];
+    block(0, width, [x, y, w, h], 81);
+    block(width * height, width / 2, half, 90);
+    block(width * height * 5 / 4, width / 2, half, 240);
+    Frame { camera: CameraId(1), time: MediaTime(0), width: width as u32, height: height as u32, data: data.into() }
+}
+
+fn found(bytes: &[u8], frame: &Frame) -> Vec<Detection> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("red.onnx");
+    std::fs::write(&path, bytes).unwrap();
+    let model = Model::load(&path).unwrap();
+    let mut detector = Detector::load(&model.bytes, &model.spec).unwrap();
+    match detector.detect(frame, &mut Scaler::default()).unwrap() {
+        Outcome::Found(found) => found,
+        Outcome::NotANumber => panic!("numbers that are none"),
+    }
+}
+
+#[test]
+fn every_layout_finds_a_red_cell_where_it_is() {
+    // As large as the input; and twice as wide, so that the lower half of the input is border.
+    let square = with_red(128, 128, [40, 56, 8, 8]);
+    let wide = with_red(256, 128, [80, 48, 16, 16]);
+    let models = [
+        ("yolox", red_detector(Some(NAMES))),
+        ("yolov8", red_detector_of("yolov8", false, Some(NAMES))),
+        ("yolov8 of f16", red_detector_of("yolov8", true, Some(NAMES))),
+        ("end2end", red_detector_of("end2end", false, Some(NAMES))),
+        ("end2end of f16", red_detector_of("end2end", true, Some(NAMES))),
+    ];
+    for (name, bytes) in models {
+        for (frame, expected) in [
+            (&square, [24.0 / 128.0, 40.0 / 128.0, 64.0 / 128.0, 80.0 / 128.0]),
+            (&wide, [24.0 / 128.0, 8.0 / 64.0, 64.0 / 128.0, 48.0 / 64.0]),
+        ] {
+            let found = found(&bytes, frame);
+            assert_eq!(found.len(), 1, "{name}: {found:?}");
+            assert!(found[0].class == Class::Person && found[0].score > 0.9, "{name}: {found:?}");
+            let near = found[0].rect.corners().iter().zip(expected).all(|(a, b): (&f32, f32)| (a - b).abs() < 2e-3);
+            assert!(near, "{name}: {found:?}, expected {expected:?}");
+        }
+    }
+}
+
+#[test]
+fn labels_are_mapped_by_a_description_beside_the_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("xe.onnx");
+    std::fs::write(&path, red_detector_of("yolov8", false, Some("xe may, cho"))).unwrap();
+    let load = || Model::load(&path).and_then(|m| Detector::load(&m.bytes, &m.spec));
+    assert!(load().unwrap_err().en.contains("none of the labels (xe may, cho…)"));
+    let text = "family = \"yolov8\"\nlicence = \"MIT\"\n[classes]\n\"xe may\" = \"motorcycle\"\n";
+    std::fs::write(folder.path().join("xe.toml"), text).unwrap();
+    let mut detector = load().unwrap();
+    assert_eq!(detector.describe(), "xe (MIT), 128×128");
+    let frame = with_red(128, 128, [40, 56, 8, 8]);
+    let Outcome::Found(found) = detector.detect(&frame, &mut Scaler::default()).unwrap() else { panic!() };
+    assert_eq!(found.iter().map(|d| d.class).collect::<Vec<_>>(), [Class::Motorcycle]);
+}
+
+fn check(path: &Path) -> (Option<i32>, String) {
+    let Output { status, stdout, stderr } =
+        Command::new(env!("CARGO_BIN_EXE_vonglau")).args(["model", "check"]).arg(path).output().unwrap();
+    (status.code(), String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr))
+}
+
+#[test]
+fn model_check_says_what_a_detector_is_and_refuses_what_is_none_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.onnx");
+    let checked = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        check(&path)
+    };
+    let (code, said) = checked(&red_detector_of("yolov8", true, Some(NAMES)));
+    assert_eq!(code, Some(0), "{said}");
+    for word in ["yolov8", "images f16 [1, 3, 128, 128]", "output f16 [1, 6, 336]", "128×128", "person, car", " ms"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    assert!(said.contains("not stated"), "{said}");
+    for (bytes, words) in [
+        (foreign_detector(), ["[1, 3, 65, 65]", "[1,300,6] (end2end)"]),
+        (red_detector_of("end2end", false, None), ["names no labels", "labels"]),
+        (b"no model".to_vec(), ["no ONNX model", "check the file"]),
+    ] {
+        let (code, said) = checked(&bytes);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(words.iter().all(|w| said.contains(w)), "{said}");
+    }
+    let (code, said) = checked(&broken_detector());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("not a number"), "{said}");
+    assert_eq!(check(&folder.path().join("none.onnx")).0, Some(1));
+}
+
+#[test]
+fn known_detectors_of_others_are_served_or_refused() {
+    let (Some(nano), Some(fastest)) = (shared_data("models/yolox_nano.onnx"), shared_data("models/fastestdet.onnx"))
+    else {
+        return;
+    };
+    let (code, said) = check(&nano);
+    assert!(code == Some(0) && said.contains("yolox") && said.contains("Apache-2.0"), "{said}");
+    println!("{said}");
+    let (code, said) = check(&fastest);
+    assert!(code == Some(1) && said.contains("[1, 85, 22, 22]") && said.contains("[1,N,5+classes]"), "{said}");
+}
