@@ -11,7 +11,7 @@ use common::{
 use serde_json::{Value, json};
 
 /// A hole in what the first camera sends, found out after three seconds: a gap to be shown, explained and played across.
-const SILENCE: &str = "[[fault]]\nat = 20\ncamera = 1\nfault = \"silence\"\nseconds = 8\n";
+const SILENCE: &str = "[[fault]]\nat = 35\ncamera = 1\nfault = \"silence\"\nseconds = 8\n";
 
 #[test]
 fn a_person_finds_watches_keeps_and_takes_away_what_was_recorded() {

@@ -22,7 +22,12 @@ use vonglau::{
         time::WallTime,
     },
     record::{RecordedStream, Recorder, reindex::reindex, verify::verify},
-    runtime::{clock::Clock, counters::Counters, tasks::Tasks},
+    runtime::{
+        board::{Board, Change},
+        clock::Clock,
+        counters::Counters,
+        tasks::Tasks,
+    },
     sim::ledger::{self, Entry},
     store::Store,
 };
@@ -184,9 +189,10 @@ async fn a_full_disk_is_a_gap_and_recording_goes_on_by_itself_when_there_is_room
     let camera = store.add_camera(&actor, &draft.checked().unwrap(), WallTime(1)).await.unwrap();
     let stream = store.camera(camera).await.unwrap().unwrap().streams[0].id;
     let named = RecordedStream { camera, camera_code: "C01".into(), stream, kind: StreamKind::Main };
-    let (counters, mut tasks) = (Arc::<Counters>::default(), Tasks::new());
+    let (counters, board, mut tasks) = (Arc::<Counters>::default(), Arc::<Board>::default(), Tasks::new());
+    let mut told = board.listen();
     let recorder =
-        Recorder::start(folder.clone(), store.clone(), Clock::machine(), counters.clone(), Arc::default(), &mut tasks)
+        Recorder::start(folder.clone(), store.clone(), Clock::machine(), counters.clone(), board.clone(), &mut tasks)
             .await
             .unwrap();
     let encoder = "x264enc key-int-max=25 bframes=0 speed-preset=ultrafast bitrate=400 ! h264parse";
@@ -213,6 +219,9 @@ async fn a_full_disk_is_a_gap_and_recording_goes_on_by_itself_when_there_is_room
     drop(sender);
     wait::done(recorder.finish()).await;
     wait::done(tasks.drain()).await;
+    // An alarm went up when the disk refused, and down when it took again.
+    assert!(told.try_recv() == Ok(Change::Alarms) && told.try_recv() == Ok(Change::Alarms));
+    assert_eq!(board.alarms(), []);
 
     let rows: Vec<Segment> = store.segments_in(stream, EVER).await.unwrap();
     assert!(rows[0].start_us == START_US && rows.iter().any(|r| r.start_us == START_US + 60_000_000), "{rows:?}");

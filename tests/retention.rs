@@ -11,6 +11,7 @@ use std::{
 
 use vonglau::{
     domain::{
+        alarm::AlarmKind,
         camera::CameraDraft,
         event::Event,
         geometry::NormBox,
@@ -49,6 +50,7 @@ struct House {
     free: Arc<AtomicU64>,
     /// Removing frees nothing.
     stuck: Arc<AtomicBool>,
+    board: Arc<Board>,
     cameras: i64,
     stop: Stop,
 }
@@ -58,7 +60,8 @@ impl House {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("vonglau.db")).await.unwrap();
         let (clock, free) = (Clock::stepped(NOW), Arc::new(AtomicU64::new(u64::MAX)));
-        Self { dir, store, clock, counters: Arc::default(), free, stuck: Arc::default(), cameras: 0, stop: Stop::new() }
+        let (counters, stuck, board) = (Arc::default(), Arc::default(), Arc::default());
+        Self { dir, store, clock, counters, free, stuck, board, cameras: 0, stop: Stop::new() }
     }
     fn folder(&self) -> PathBuf {
         self.dir.path().join("recordings")
@@ -71,7 +74,7 @@ impl House {
             folder: self.folder(),
             clock: self.clock.clone(),
             counters: self.counters.clone(),
-            board: Arc::new(Board::default()),
+            board: self.board.clone(),
             space: Arc::new(move |_| {
                 let free_bytes = free.load(Ordering::Relaxed).saturating_add(counters.bytes_removed.get());
                 let free_bytes = if stuck.load(Ordering::Relaxed) { 0 } else { free_bytes };
@@ -308,6 +311,11 @@ async fn a_full_disk_takes_everything_but_what_is_locked_and_the_promised_last()
     assert!(house.left(main).await[0].contains(&(NOW.us() - 40 * DAY).to_string()));
     assert_eq!(house.counters.segments_removed.get(), 6);
     house.check_totals().await;
+    // Nothing more may be removed: that is told until there is room.
+    assert_eq!(house.board.alarms().iter().map(|a| a.kind).collect::<Vec<_>>(), [AlarmKind::DiskFull]);
+    house.stuck.store(false, Ordering::Relaxed);
+    house.room(&mut sweeper).await;
+    assert_eq!(house.board.alarms(), []);
 }
 
 #[tokio::test]

@@ -224,10 +224,12 @@ fn etag(chosen: &[Chosen<'_>], span: Span) -> String {
     let mut hash = Sha256::new();
     hash.update(span.start_us.to_be_bytes());
     hash.update(span.end_us.to_be_bytes());
-    for c in chosen {
-        hash.update(c.segment.id.0.to_be_bytes());
-        hash.update(c.entry.offset.to_be_bytes());
-        hash.update(c.entry.size_bytes.to_be_bytes());
+    // A file only grows, so where the first fragment starts and the last one ends in it says what lies between.
+    for of_one in chosen.chunk_by(|a, b| a.segment.id == b.segment.id) {
+        let (first, last) = (of_one[0].entry, of_one[of_one.len() - 1].entry);
+        hash.update(of_one[0].segment.id.0.to_be_bytes());
+        hash.update(first.offset.to_be_bytes());
+        hash.update((last.offset + u64::from(last.size_bytes)).to_be_bytes());
     }
     let hash = hex::encode(hash.finalize());
     format!("\"{}\"", &hash[..32])

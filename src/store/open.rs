@@ -20,6 +20,9 @@ static POSTGRES: Migrator = sqlx::migrate!("src/store/migrations/postgres");
 const SQLITE_LEAST: [u32; 3] = [3, 51, 3];
 const READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 8;
+/// Rows that the thread which reads may be ahead: with fewer, a day's rows go through in many small steps, and each step
+/// waits until a busy machine gives both sides their turn.
+const ROWS_AHEAD: usize = 4096;
 /// How long one process waits for another that writes to the same file.
 const BUSY: Duration = Duration::from_secs(5);
 /// Two processes that make the same file at once: SQLite does not wait when the log's mode is set.
@@ -41,7 +44,8 @@ impl Store {
             look_before_writing(&options).await?;
             let write = connect_writer(&options).await?;
             migrate_sqlite(&write).await?;
-            let read = sqlite_pool(READERS).connect_with(options.read_only(true)).await?;
+            let options = options.read_only(true).row_buffer_size(ROWS_AHEAD);
+            let read = sqlite_pool(READERS).connect_with(options).await?;
             Self::settled(Db::Sqlite { read, write }).await
         };
         opened.await.map_err(|error| at_file(place, error))

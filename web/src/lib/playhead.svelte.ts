@@ -77,6 +77,7 @@ export class Playhead {
       return;
     }
     if (asked !== this.#asked) return;
+    this.atNow = false;
     if (Array.isArray(found)) {
       const next = this.recorded().find((span) => span.start_us > us);
       if (next && mayJump) {
@@ -131,9 +132,17 @@ export class Playhead {
     }
   }
 
+  /** Goes on where there is no player that does. */
+  step(us: number): void {
+    if (!this.film || !this.wanted || this.state !== 'unplayable') return;
+    const at = mediaOf(this.film.parts, this.at) + us;
+    if (at < this.film.duration_us) this.at = wallOf(this.film.parts, at);
+    else this.ended();
+  }
+
   /** The film is over: the next one, or now. */
   ended(): void {
-    if (!this.film) return;
+    if (!this.film || this.atNow) return;
     const end = this.film.end_us;
     if (now.us - end > EDGE_US) {
       this.#timer = undefined;
