@@ -1,8 +1,8 @@
-//! Locks, declared outages.
+//! Locks, declared outages, gaps that never were.
 
 use vonglau::{
-    domain::{camera::CameraDraft, ids::CameraId, time::Span},
-    store::REASON_CHARS_MAX,
+    domain::{camera::CameraDraft, ids::CameraId, segment::GapCause, time::Span},
+    store::{Gap, REASON_CHARS_MAX},
 };
 
 use crate::engines::{NOW, actor, assert_not_found, camera, draft, now_plus, on_every_engine, refusal};
@@ -99,6 +99,27 @@ async fn a_main_stream_left_out_on_a_thin_line_is_not_missing() {
         store.update_camera(&actor(), id, &draft(true), now_plus(9)).await.unwrap();
         assert_eq!(of(main).await, (NOW.us() + 9, None));
         assert_eq!(of(sub).await, (NOW.us(), None));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn gaps_that_reach_beyond_now_are_forgotten_and_the_others_stay() {
+    on_every_engine(|store| async move {
+        let (_, main, sub) = camera(&store, "a").await;
+        let gap =
+            |stream, from, to| Gap { stream, span: span(from, to), cause: GapCause::Service, evidence: "x".into() };
+        for (stream, from, to) in [(main, 10, 20), (main, 30, 70), (main, 70, 90), (sub, 10, 20), (sub, 70, 90)] {
+            store.add_gap(&gap(stream, from, to)).await.unwrap();
+        }
+        let left = async |stream| store.ledger_gaps(stream, span(0, 100)).await.unwrap().len();
+        // One reached into what is right: from there on nothing is accounted for.
+        assert_eq!(store.forget_gaps_ahead(main, 50).await.unwrap(), Some(30));
+        assert_eq!((left(main).await, left(sub).await), (1, 2));
+        assert_eq!(store.forget_gaps_ahead(sub, 50).await.unwrap(), Some(20));
+        assert_eq!(left(sub).await, 1);
+        assert_eq!(store.forget_gaps_ahead(sub, 15).await.unwrap(), Some(10));
+        assert_eq!(store.forget_gaps_ahead(sub, 15).await.unwrap(), None);
     })
     .await;
 }
