@@ -1,39 +1,43 @@
 //! Hostile bytes: committed corpora and seeded mutations of them, a hundred a file, a thousand when `VONGLAU_DRILL=1`.
 //!
-//! Two targets: what a camera sends after PLAY goes through our session code and its depacketiser; packets of every
-//! shape go through the recorder and its box writer, and come back byte for byte.
+//! What is fed stands in `tests/fuzz`; `./dev fuzz` feeds the same by libFuzzer, from the same corpora. Here besides: what
+//! a camera sends after PLAY goes through whole sessions, and packets of every shape through the recorder to disk.
 
+#[path = "fuzz/all.rs"]
+mod all;
 #[allow(dead_code, reason = "only its encoder is used here")]
 mod media;
+#[path = "common/wait.rs"]
+mod wait;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Once,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use bytes::Bytes;
+use all::{file, link, mp4, packets, rtp, rtsp};
 use sha2::{Digest, Sha256};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::{mpsc, watch},
+    sync::mpsc,
     time::timeout,
 };
 use vonglau::{
-    camera::{self, Outputs},
     domain::{
-        camera::{CameraDraft, RtspUrl, Secret, Stream, StreamClock, StreamKind, StreamStatus},
-        ids::{CameraId, StreamId},
-        packet::{Codec, Packet, StreamParams, ticks_to_us},
+        camera::{CameraDraft, StreamKind},
+        packet::{Codec, Packet},
         query::Actor,
-        time::{BootTime, MediaTime, WallTime},
+        time::WallTime,
     },
     record::{RecordedStream, Recorder},
-    runtime::{clock::Clock, counters::Counters, queue, stop::Stop, tasks::Tasks},
+    runtime::{clock::Clock, counters::Counters, tasks::Tasks},
     store::Store,
 };
-
-#[path = "common/mp4.rs"]
-mod mp4;
-#[path = "common/wait.rs"]
-mod wait;
 
 /// Nothing here takes this long unless it hangs.
 const HANGS: Duration = Duration::from_secs(60);
@@ -73,6 +77,67 @@ fn mutated(bytes: &[u8], round: u64) -> Vec<u8> {
         }
     }
     out
+}
+
+/// Panics of ours so far; those of libraries that a camera's bytes are given to are told and survived.
+fn findings() -> u64 {
+    static FINDINGS: AtomicU64 = AtomicU64::new(0);
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let told = std::panic::take_hook();
+        all::survive_libraries(move |panic| {
+            FINDINGS.fetch_add(1, Ordering::Relaxed);
+            told(panic);
+        });
+    });
+    FINDINGS.load(Ordering::Relaxed)
+}
+
+/// Feeds a corpus and its mutations; a panic says by which.
+fn feed(name: &str, feed: impl Fn(&[u8])) {
+    for (file, bytes) in corpus(name) {
+        for round in 0..rounds() {
+            let bytes = mutated(&bytes, round);
+            let fed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| feed(&bytes)));
+            assert!(fed.is_ok(), "round {round} of {name}/{file}");
+        }
+    }
+}
+
+#[test]
+fn no_bytes_in_the_place_of_a_segment_file_make_reading_or_mending_panic() {
+    feed("file", file::run);
+}
+
+#[test]
+fn no_bytes_of_the_child_make_the_link_panic() {
+    feed("link", link::run);
+}
+
+#[test]
+fn no_rtp_makes_the_camera_room_panic_and_what_comes_out_of_it_can_be_recorded() {
+    findings();
+    feed("rtp_h264", |bytes| rtp::run(Codec::H264, bytes));
+    feed("rtp_h265", |bytes| rtp::run(Codec::H265, bytes));
+}
+
+#[test]
+fn packets_of_any_shape_stand_in_the_files_as_they_were() {
+    feed("packets", packets::run);
+}
+
+#[tokio::test]
+async fn nothing_that_a_camera_may_say_makes_a_session_panic_or_hang() {
+    let (mut sessions, mut packets, before) = (0, 0, findings());
+    for (name, bytes) in corpus("rtsp") {
+        for round in 0..rounds() {
+            let went = rtsp::run(&mutated(&bytes, round)).await;
+            assert_eq!(findings(), before, "round {round} of rtsp/{name}: {went:?}");
+            assert!(round > 0 || !name.starts_with("whole") || went.packets == 6, "{name}: {went:?}");
+            (sessions, packets) = (sessions + 1, packets + went.packets);
+        }
+    }
+    println!("measured: {sessions} hostile conversations, {packets} packets came out of them");
 }
 
 /// A camera that sends what comes next after PLAY and closes; one connection after the other.
@@ -121,43 +186,20 @@ async fn until_play(mut socket: TcpStream, codec: Codec) -> Option<TcpStream> {
     }
 }
 
-/// Runs one session over `bytes` to its end; how many packets came out.
-async fn session(port: u16, kind: StreamKind) -> u64 {
-    let (record, mut packets) = queue::bounded(64, usize::MAX, |packet: &Packet| packet.data.len());
-    let (tell, mut status) = watch::channel(StreamStatus::Stopped);
-    let (counters, stop, mut tasks) = (Arc::<Counters>::default(), Stop::new(), Tasks::new());
-    let stream = Stream {
-        id: StreamId(70),
-        camera: CameraId(7),
-        kind,
-        url: RtspUrl::parse(&format!("rtsp://127.0.0.1:{port}/x")).expect("an address").0,
-        username: String::new(),
-        password: Secret::new(""),
-    };
-    let out = Outputs { record, vision: None, status: tell, clock: watch::channel(StreamClock::default()).0 };
-    tasks.spawn("camera", camera::run(stream, out, Clock::machine(), counters.clone(), stop.clone()));
-    tasks.spawn("packets", async move { while packets.recv().await.is_some() {} });
-    let ended = status.wait_for(|s| matches!(s, StreamStatus::Retrying { .. }));
-    let ended = timeout(HANGS, ended).await.expect("the session ends").expect("it says so").clone();
-    stop.ask();
-    timeout(HANGS, tasks.drain()).await.expect("it stops");
-    assert_eq!(counters.panics.get(), 0, "{ended:?}");
-    counters.packets_received.get()
-}
-
-async fn depacketise(codec: Codec) {
+async fn sessions_with(codec: Codec) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let (send, all) = mpsc::channel(1);
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(camera_sending(listener, codec, all));
-    let (mut sessions, mut packets) = (0, 0);
+    let (mut sessions, mut packets, before) = (0, 0, findings());
     for (name, bytes) in corpus(&format!("rtp_{}", codec.name())) {
         for round in 0..rounds() {
-            send.send(mutated(&bytes, round)).await.expect("the camera is there");
-            let came = session(port, StreamKind::Main).await;
-            assert!(round > 0 || name != "whole.bin" || came == 6, "the whole stream gave {came} of 6 packets");
-            (sessions, packets) = (sessions + 1, packets + came);
+            timeout(HANGS, send.send(mutated(&bytes, round))).await.expect("it is taken").expect("the camera is there");
+            let went = rtsp::session(port, StreamKind::Main).await;
+            assert_eq!(findings(), before, "round {round} of {name}: {went:?}");
+            assert!(round > 0 || name != "whole.bin" || went.packets == 6, "the whole stream gave {went:?}, not 6");
+            (sessions, packets) = (sessions + 1, packets + went.packets);
         }
     }
     println!("measured: {sessions} hostile {} sessions, {packets} packets came out of them", codec.name());
@@ -165,43 +207,12 @@ async fn depacketise(codec: Codec) {
 
 #[tokio::test]
 async fn no_rtp_of_h264_makes_a_session_panic_or_hang() {
-    depacketise(Codec::H264).await;
+    sessions_with(Codec::H264).await;
 }
 
 #[tokio::test]
 async fn no_rtp_of_h265_makes_a_session_panic_or_hang() {
-    depacketise(Codec::H265).await;
-}
-
-/// Packets out of bytes, three each: flags (1 key; 28 all set: other parameters; 224 all set: a new session), size, and
-/// the step of the presentation time in hundredths of a second, with a sign.
-fn packets(bytes: &[u8], stream: &RecordedStream, params: &[Arc<StreamParams>; 2]) -> Vec<Packet> {
-    const START_US: i64 = 1_700_000_000_000_000;
-    let (mut session, mut pts_90k, mut other, mut begin_us) = (1, 0i64, 0, START_US);
-    let packet = |(n, three): (usize, &[u8])| {
-        let [flags, size, step] = three else { unreachable!("chunks of three") };
-        if flags & 224 == 224 {
-            begin_us += ticks_to_us(pts_90k.max(0)) + 1_000_000;
-            (session, pts_90k) = (session + 1, 0);
-        }
-        other ^= usize::from(flags & 28 == 28);
-        pts_90k += i64::from(step.cast_signed()) * 900;
-        let data: Vec<u8> = (0..=usize::from(*size)).map(|i| (i + n) as u8).collect();
-        Packet {
-            camera: stream.camera,
-            stream: stream.stream,
-            kind: stream.kind,
-            session,
-            pts_90k,
-            time: MediaTime(begin_us + ticks_to_us(pts_90k)),
-            received: BootTime(begin_us + n as i64 * 1000),
-            key: flags & 1 == 1,
-            loss: 0,
-            params: params[other].clone(),
-            data: Bytes::from(data),
-        }
-    };
-    bytes.chunks_exact(3).enumerate().map(packet).collect()
+    sessions_with(Codec::H265).await;
 }
 
 #[tokio::test]
@@ -229,16 +240,16 @@ async fn packets_of_any_shape_are_recorded_and_read_back_byte_for_byte() {
             let camera = store.camera(camera).await.expect("a camera").expect("it is there");
             let stream = camera.stream(StreamKind::Main).expect("its stream").id;
             let stream = RecordedStream { camera: camera.id, camera_code: camera.code, stream, kind: StreamKind::Main };
-            let all = packets(&mutated(&bytes, round), &stream, &params);
+            let all = packets::packets(&mutated(&bytes, round), &stream, &params);
             let sender = recorder.stream(stream.clone());
             for packet in &all {
-                sender.send(packet.clone()).await.expect("it is taken");
+                timeout(HANGS, sender.send(packet.clone())).await.expect("it is taken").expect("somebody records");
             }
             expected.push((draft.name, stream.stream, all));
         }
     }
     timeout(HANGS, recorder.finish()).await.expect("it ends");
-    assert!(tasks.drain().await.is_empty(), "nothing panicked");
+    assert!(timeout(HANGS, tasks.drain()).await.expect("all ends").is_empty(), "nothing panicked");
     for (name, stream, packets) in expected {
         let ever = vonglau::domain::time::Span { start_us: i64::MIN / 4, end_us: i64::MAX };
         let mut segments = store.segments_in(stream, ever).await.expect("the index");
@@ -248,7 +259,7 @@ async fn packets_of_any_shape_are_recorded_and_read_back_byte_for_byte() {
             let bytes = std::fs::read(folder.path().join("store").join(&segment.path)).expect("its file");
             found.extend(mp4::samples(&bytes).into_iter().map(|s| s.sha256));
         }
-        let hash = |p: &Packet| Sha256::digest(&p.data).iter().map(|b| format!("{b:02x}")).collect::<String>();
+        let hash = |p: &Packet| hex::encode(Sha256::digest(&p.data));
         let sent: Vec<String> = packets.iter().map(hash).collect();
         assert_eq!(found.len(), sent.len(), "{name}");
         assert!(found == sent, "{name}: other bytes or another order");

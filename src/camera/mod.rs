@@ -21,12 +21,15 @@ use crate::{
 
 mod knock;
 mod login;
-mod params;
+// Hidden and not private: whoever feeds this room with hostile bytes (tests/fuzz) begins here.
+#[doc(hidden)]
+pub mod params;
 mod probe;
 mod quirks;
 mod session;
 mod supervise;
-mod timeline;
+#[doc(hidden)]
+pub mod timeline;
 mod trouble;
 
 pub use probe::{Probe, probe};

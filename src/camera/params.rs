@@ -26,7 +26,7 @@ pub(super) fn stream_params(video: &VideoParameters) -> Option<StreamParams> {
 }
 
 /// Keeps one `Arc` until the parameters really change: cameras repeat them at every key frame.
-pub(super) fn renew(current: &mut Option<Arc<StreamParams>>, video: &VideoParameters) {
+pub fn renew(current: &mut Option<Arc<StreamParams>>, video: &VideoParameters) {
     if let Some(new) = stream_params(video)
         && current.as_deref() != Some(&new)
     {
@@ -36,7 +36,8 @@ pub(super) fn renew(current: &mut Option<Arc<StreamParams>>, video: &VideoParame
 
 /// Whether decoding can start at this access unit (NAL units behind 4-byte lengths): an IDR slice of H.264 (type 5), or
 /// any H.265 slice of types 16..=21. Retina marks only IDR, and an open-GOP H.265 stream has none.
-pub(super) fn is_key(codec: Codec, data: &[u8]) -> bool {
+#[must_use]
+pub fn is_key(codec: Codec, data: &[u8]) -> bool {
     let mut rest = data;
     while let Some((length, tail)) = rest.split_first_chunk::<4>() {
         let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
@@ -77,8 +78,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_break_the_look_for_key_frames(data in proptest::collection::vec(any::<u8>(), 0..200)) {
-            is_key(Codec::H264, &data);
-            is_key(Codec::H265, &data);
+            let _ = is_key(Codec::H264, &data);
+            let _ = is_key(Codec::H265, &data);
         }
     }
 }

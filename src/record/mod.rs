@@ -51,18 +51,22 @@ pub mod chain;
 mod disk;
 mod file;
 mod flusher;
-mod fmp4;
+#[doc(hidden)]
+pub mod fmp4;
 mod folder;
 mod index;
 pub mod ledger;
 pub mod live;
 mod lost;
 pub mod playback;
-mod reading;
-mod recover;
+#[doc(hidden)]
+pub mod reading;
+#[doc(hidden)]
+pub mod recover;
 pub mod reindex;
 pub mod scrub;
-mod segmenter;
+#[doc(hidden)]
+pub mod segmenter;
 pub mod still;
 mod stream;
 pub mod sweeper;

@@ -1,0 +1,7 @@
+//! See tests/fuzz/link.rs.
+#![no_main]
+
+#[path = "../../tests/fuzz/all.rs"]
+mod all;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| all::link::run(bytes));
