@@ -74,7 +74,8 @@ fn every_layout_finds_a_red_cell_where_it_is() {
         ] {
             let found = found(&bytes, frame);
             assert_eq!(found.len(), 1, "{name}: {found:?}");
-            assert!(found[0].class == Class::Person && found[0].score > 0.9, "{name}: {found:?}");
+            // Colour has half the resolution of brightness, so a block's edge is less red than its middle.
+            assert!(found[0].class == Class::Person && found[0].score > 0.8, "{name}: {found:?}");
             let near = found[0].rect.corners().iter().zip(expected).all(|(a, b): (&f32, f32)| (a - b).abs() < 2e-3);
             assert!(near, "{name}: {found:?}, expected {expected:?}");
         }
