@@ -17,7 +17,7 @@ use crate::{
         rule::Rule,
     },
     logic::rules::Rules,
-    vision,
+    vision::analyze::{Method, analyze},
 };
 
 #[derive(Debug, Args)]
@@ -33,6 +33,10 @@ pub(super) struct AnalyzeArgs {
     /// In JSON, mỗi dòng một cảnh báo / JSON, one line an event
     #[arg(long)]
     json: bool,
+    /// Xem mọi khung hình, cả hình và từng ô, để đối chiếu (rất chậm) / Every frame, whole and in tiles: the judge of the
+    /// ordinary way (very slow)
+    #[arg(long)]
+    brute: bool,
     #[command(flatten)]
     place: PlaceArgs,
 }
@@ -59,7 +63,8 @@ pub(super) fn run(args: &AnalyzeArgs) -> anyhow::Result<ExitCode> {
             }
         }
     };
-    let summary = vision::analyze::analyze(&args.file, model, &mut |seen| print(engine.step(seen)))?;
+    let method = if args.brute { Method::Brute } else { Method::Gated };
+    let summary = analyze(&args.file, model, method, &mut |seen| print(engine.step(seen)))?;
     print(engine.finish());
     if args.json {
         let tracks: serde_json::Map<_, _> =

@@ -1,14 +1,18 @@
 //! The verbs, pure: `(state, input, now) -> (state, outputs)`. No clock, no file, no socket.
 
 pub mod anchor;
+pub mod attention;
 pub mod backoff;
 pub mod colour;
 pub mod cursor;
 pub mod gaps;
 pub mod motion;
 pub mod nms;
+pub mod pack;
 pub mod retention;
 pub mod rules;
 pub mod score;
+pub mod seams;
 pub mod timeline;
 pub mod tracker;
+pub mod turns;

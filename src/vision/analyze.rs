@@ -68,11 +68,28 @@ pub fn try_model(model: &Model) -> Result<String, Refusal> {
     Detector::load(&model.bytes, &model.spec).map(|d| d.describe())
 }
 
+/// How a file is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Method {
+    /// As the service does: gate, looks where they are due, at most one run of the detector a frame.
+    #[default]
+    Gated,
+    /// Every frame once, whole: what most programs do.
+    Whole,
+    /// Every frame, whole and in tiles, no gate: the judge of the others.
+    Brute,
+}
+
 /// Analyses a file; `on_frame` gets every analysed frame, times in microseconds from the file's first frame.
 ///
 /// # Errors
 /// A file that is missing or holds no video that can be decoded; a model that cannot be used.
-pub fn analyze(file: &Path, model: Option<Model>, on_frame: &mut dyn FnMut(&FrameSeen)) -> Result<Summary, Refusal> {
+pub fn analyze(
+    file: &Path,
+    model: Option<Model>,
+    method: Method,
+    on_frame: &mut dyn FnMut(&FrameSeen),
+) -> Result<Summary, Refusal> {
     let place = file.display().to_string();
     let spent_before = clock::process_cpu_us();
     if let Err(e) = std::fs::File::open(file)
@@ -101,7 +118,12 @@ pub fn analyze(file: &Path, model: Option<Model>, on_frame: &mut dyn FnMut(&Fram
     let reader = Reader::open(file).map_err(undecodable)?;
     while let Some(mut frame) = reader.next().map_err(undecodable)? {
         frame.time = frame.time.plus_us(-reader.times().0);
-        if let Some(seen) = engine.look(&mut eye, &frame) {
+        let seen = match method {
+            Method::Gated => engine.look(&mut eye, &frame),
+            Method::Whole => engine.look_regardless(&mut eye, &frame, false),
+            Method::Brute => engine.look_regardless(&mut eye, &frame, true),
+        };
+        if let Some(seen) = seen {
             tally.add(&seen);
             on_frame(&seen);
         }

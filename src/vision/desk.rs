@@ -1,7 +1,8 @@
 //! The child's one analysis thread and the desk its work lies on.
 //!
 //! On the desk: the newest frame of each camera (an older one that was not reached is replaced), questions for
-//! snapshots, cameras that went, a new detector. The thread takes cameras in turn, so that a busy one starves nobody.
+//! snapshots, cameras that went, a new detector. The thread takes the frames of some cameras at a time, in turn, so that
+//! a busy one starves nobody, and shares runs of the detector among them.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -11,6 +12,7 @@ use std::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::BytesMut;
@@ -20,10 +22,11 @@ use super::{
     link::{self, Totals, Up},
     model::ModelSpec,
     picture::{PICTURE_WIDTH_MAX, Planes},
-    worker::{Engine, Eye, TrackIds},
+    worker::{Engine, Eye, Noticed, TrackIds},
 };
 use crate::{
     domain::{frame::Frame, geometry::NormBox, ids::CameraId, time::MediaTime, track::FrameSeen},
+    logic::turns,
     runtime::{clock::Clock, throttle::Throttle},
 };
 
@@ -33,6 +36,12 @@ const PICTURE_EVERY_US: i64 = 10_000_000;
 const SNAPSHOT_WIDTH_MAX: u32 = 1920;
 /// Questions for snapshots that may wait.
 const ASKS_MAX: usize = 64;
+/// Frames looked at together: as many quiet cameras as share a run of the detector.
+const ROUND_FRAMES: usize = 8;
+/// How long a frame waits for others to share a run of the detector with.
+const GATHER: Duration = Duration::from_millis(80);
+/// What a run of the detector is taken to last before one was seen, microseconds.
+const RUN_US: i64 = 30_000;
 
 /// The way up: whole messages, from any thread.
 #[derive(Debug)]
@@ -92,7 +101,8 @@ enum Job {
     Model(Vec<u8>, ModelSpec),
     Gone(CameraId),
     Ask(Ask),
-    Frame(Frame),
+    /// At least one, of different cameras.
+    Frames(Vec<Frame>),
     End,
 }
 
@@ -107,6 +117,11 @@ struct Pile {
 }
 
 impl Pile {
+    /// Whether there are frames, but too few for a round, and nothing else to do.
+    fn may_gather(&self) -> bool {
+        let others = self.finish || self.model.is_some() || !self.asks.is_empty() || !self.gone.is_empty();
+        !others && (1..ROUND_FRAMES).contains(&self.frames.len())
+    }
     fn take(&mut self) -> Option<Job> {
         if let Some(camera) = self.gone.pop_front() {
             return Some(Job::Gone(camera));
@@ -117,13 +132,18 @@ impl Pile {
         if let Some(ask) = self.asks.pop_front() {
             return Some(Job::Ask(ask));
         }
-        let after = self.last.map_or(Bound::Unbounded, Bound::Excluded);
-        let next = self.frames.range((after, Bound::Unbounded)).next().or_else(|| self.frames.iter().next());
-        if let Some(camera) = next.map(|(c, _)| *c) {
+        let mut round = Vec::new();
+        while round.len() < ROUND_FRAMES {
+            let after = self.last.map_or(Bound::Unbounded, Bound::Excluded);
+            let next = self.frames.range((after, Bound::Unbounded)).next().or_else(|| self.frames.iter().next());
+            let Some(camera) = next.map(|(c, _)| *c) else { break };
             self.last = Some(camera);
-            return self.frames.remove(&camera).map(Job::Frame);
+            round.extend(self.frames.remove(&camera));
         }
-        self.finish.then_some(Job::End)
+        match round.is_empty() {
+            false => Some(Job::Frames(round)),
+            true => self.finish.then_some(Job::End),
+        }
     }
 }
 
@@ -185,6 +205,11 @@ impl Desk {
     fn next(&self) -> Job {
         let mut pile = self.pile();
         loop {
+            if pile.may_gather() {
+                // Whether it was woken or the time is up is the same: what is there is taken.
+                let wait = self.more.wait_timeout_while(pile, GATHER, |pile| pile.may_gather());
+                pile = wait.unwrap_or_else(PoisonError::into_inner).0;
+            }
             if let Some(job) = pile.take() {
                 return job;
             }
@@ -209,6 +234,8 @@ pub struct Worker {
     clock: Clock,
     engine: Engine,
     seats: BTreeMap<CameraId, Seat>,
+    /// What a run of the detector takes, microseconds.
+    run_us: i64,
     throttle: Throttle,
 }
 
@@ -217,7 +244,7 @@ impl Worker {
     #[must_use]
     pub fn new(desk: Arc<Desk>, up: Arc<Uplink>, watch: Arc<Watch>, clock: Clock, start: MediaTime) -> Self {
         let engine = Engine::new(TrackIds::from(start.us()));
-        Self { desk, up, watch, clock, engine, seats: BTreeMap::new(), throttle: Throttle::default() }
+        Self { desk, up, watch, clock, engine, seats: BTreeMap::new(), run_us: RUN_US, throttle: Throttle::default() }
     }
     /// Works until the desk is finished and empty.
     pub fn run(mut self) {
@@ -231,7 +258,7 @@ impl Worker {
                     self.seats.remove(&camera);
                 }
                 Job::Ask(ask) => self.answer(&ask),
-                Job::Frame(frame) => self.look(&frame),
+                Job::Frames(frames) => self.look(&frames),
                 Job::End => break,
             }
             *self.desk.totals.lock().unwrap_or_else(PoisonError::into_inner) = self.engine.totals;
@@ -261,22 +288,39 @@ impl Worker {
         };
         self.up.send(&Up::Detector { name, why });
     }
-    fn look(&mut self, frame: &Frame) {
-        let seat = self.seats.entry(frame.camera).or_default();
-        let fresh = |t: MediaTime| (0..PICTURE_EVERY_US).contains(&frame.time.since(t));
-        if !seat.pictured.is_some_and(fresh) {
-            seat.pictured = Some(frame.time);
-            let jpeg = Planes::of(frame, PICTURE_WIDTH_MAX, self.engine.scaler()).jpeg();
-            self.up.send(&Up::Picture { camera: frame.camera, time: frame.time, jpeg });
+    fn look(&mut self, frames: &[Frame]) {
+        let mut noticed = Vec::with_capacity(frames.len());
+        for frame in frames {
+            let seat = self.seats.entry(frame.camera).or_default();
+            let fresh = |t: MediaTime| (0..PICTURE_EVERY_US).contains(&frame.time.since(t));
+            if !seat.pictured.is_some_and(fresh) {
+                seat.pictured = Some(frame.time);
+                let jpeg = Planes::of(frame, PICTURE_WIDTH_MAX, self.engine.scaler()).jpeg();
+                self.up.send(&Up::Picture { camera: frame.camera, time: frame.time, jpeg });
+            }
+            noticed.extend(self.engine.notice(&mut seat.eye, frame));
         }
-        if let Some(seen) = self.engine.look(&mut seat.eye, frame) {
-            seat.last = Some(frame.time);
+        self.spend(&mut noticed);
+        for noticed in noticed {
+            let Some(seat) = self.seats.get_mut(&noticed.camera()) else { continue };
+            let seen = self.engine.conclude(&mut seat.eye, noticed);
+            seat.last = Some(seen.time);
             self.up.send(&Up::Seen(seen));
         }
         if let Some(said) = self.engine.problem.take()
             && let Some(times) = self.throttle.say(1, self.clock.boot())
         {
             self.up.send(&Up::Failure { text: link::cut(&format!("the detector failed {times} times: {said}")) });
+        }
+    }
+    /// Spends what this round may, and learns what a run of the detector takes.
+    fn spend(&mut self, noticed: &mut [Noticed]) {
+        let (before, since) = (self.engine.totals.inferences, self.clock.boot());
+        self.engine.spend(noticed, turns::runs(noticed.len(), self.seats.len(), self.run_us));
+        let runs = self.engine.totals.inferences - before;
+        if let Ok(runs @ 1..) = i64::try_from(runs) {
+            let took = self.clock.boot().since(since) / runs;
+            self.run_us += (took - self.run_us) / 8;
         }
     }
     fn answer(&mut self, ask: &Ask) {
@@ -305,18 +349,18 @@ mod tests {
     #[test]
     fn cameras_take_turns_and_only_the_newest_frame_of_each_waits() {
         let desk = Desk::default();
-        desk.frame(frame(1, 1));
-        desk.frame(frame(2, 2));
-        desk.frame(frame(1, 3));
+        let cameras = ROUND_FRAMES as i64 + 1;
+        (1..=cameras).for_each(|c| desk.frame(frame(c, c)));
+        desk.frame(frame(1, 100));
         let next = || match desk.next() {
-            Job::Frame(f) => (f.camera.0, f.time.0),
+            Job::Frames(round) => round.iter().map(|f| (f.camera.0, f.time.0)).collect::<Vec<_>>(),
             other => panic!("{other:?}"),
         };
-        assert_eq!(next(), (1, 3));
-        desk.frame(frame(1, 4));
-        assert_eq!(next(), (2, 2), "a busy camera starves another");
+        let first: Vec<_> = std::iter::once((1, 100)).chain((2..cameras).map(|c| (c, c))).collect();
+        assert_eq!(next(), first);
+        desk.frame(frame(1, 101));
+        assert_eq!(next(), [(cameras, cameras), (1, 101)], "a busy camera comes before one that waits");
         desk.finish();
-        assert_eq!(next(), (1, 4));
         assert!(matches!(desk.next(), Job::End));
     }
 

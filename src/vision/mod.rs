@@ -33,6 +33,7 @@ use crate::{
 
 pub mod analyze;
 mod asked;
+pub mod brute;
 pub mod child;
 pub mod decode;
 pub mod desk;

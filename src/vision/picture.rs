@@ -30,15 +30,26 @@ impl Scaler {
     pub fn averaged(&mut self, plane: &[u8], from: (u32, u32), to: (u32, u32)) -> Vec<u8> {
         self.scaled(plane, from, to, FilterType::Box)
     }
+    /// Part (left, upper edge, width, height; in pixels) of the plane at another size, as [`plane`](Self::plane) does.
+    /// A part that does not lie inside gives a black one.
+    pub fn part(&mut self, plane: &[u8], from: (u32, u32), part: [f64; 4], to: (u32, u32)) -> Vec<u8> {
+        let [left, top, width, height] = part;
+        let options = ResizeOptions::new()
+            .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
+            .crop(left, top, width, height);
+        self.resized(plane, from, to, &options)
+    }
     fn scaled(&mut self, plane: &[u8], from: (u32, u32), to: (u32, u32), filter: FilterType) -> Vec<u8> {
         if from == to {
             return plane.to_vec();
         }
+        self.resized(plane, from, to, &ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)))
+    }
+    fn resized(&mut self, plane: &[u8], from: (u32, u32), to: (u32, u32), options: &ResizeOptions) -> Vec<u8> {
         let mut out = Image::new(to.0, to.1, PixelType::U8);
         if let Ok(image) = ImageRef::new(from.0, from.1, plane, PixelType::U8) {
-            let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
             // Fails only for a size of nothing, and then there is nothing to fill.
-            let _ = self.0.resize(&image, &mut out, &options);
+            let _ = self.0.resize(&image, &mut out, options);
         }
         out.into_vec()
     }

@@ -1,13 +1,14 @@
-//! What is done with one decoded frame: gate → detect → track. The child and `analyze` run exactly this.
+//! What is done with decoded frames: gate → looks → track. The child and `analyze` run exactly this.
 //!
 //! In: frames of cameras in time order. Out: a [`FrameSeen`] each. No thread, no queue, no clock: those are the
-//! child's. While something moves or a confirmed track that does not just stand is followed, the detector
-//! looks at the whole frame once; else it rests.
+//! child's. A frame is *noticed* (what moves, which looks are wanted), the looks of one or several frames are *spent*
+//! together on as few runs of the detector as are allowed, the most urgent first, and each frame is *concluded*.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use super::{
-    detect::{Detector, Outcome},
+    brute,
+    detect::{Detector, Outcome, Shown},
     gate::Gate,
     link::Totals,
     picture::Scaler,
@@ -16,11 +17,18 @@ use crate::{
     domain::{
         detection::{Class, Detection},
         frame::Frame,
-        ids::TrackId,
+        geometry::NormBox,
+        ids::{CameraId, TrackId},
         time::MediaTime,
         track::{FrameSeen, TrackPoint},
     },
-    logic::tracker::{Glance, TrackStep, Tracker, TrackerConfig},
+    logic::{
+        attention::{Attention, View, Want},
+        pack::{Canvas, Patch},
+        seams::{Brought, bring_back, merge},
+        tracker::{Glance, TrackStep, Tracker, TrackerConfig},
+        turns,
+    },
 };
 
 /// Frames with something in them that are kept for snapshots, a camera.
@@ -57,6 +65,7 @@ impl TrackIds {
 #[derive(Debug, Default)]
 pub struct Eye {
     gate: Gate,
+    attention: Attention,
     tracker: Option<Tracker>,
     aspect: f32,
     last: Option<MediaTime>,
@@ -135,8 +144,30 @@ impl Engine {
     pub const fn scaler(&mut self) -> &mut Scaler {
         &mut self.scaler
     }
-    /// Looks at the next frame of a camera; `None` for one that is out of order.
+    /// Looks at the next frame of a camera with at most one run of the detector; `None` for one that is out of order.
     pub fn look(&mut self, eye: &mut Eye, frame: &Frame) -> Option<FrameSeen> {
+        let mut noticed = [self.notice(eye, frame)?];
+        self.spend(&mut noticed, 1);
+        let [noticed] = noticed;
+        Some(self.conclude(eye, noticed))
+    }
+    /// As [`look`](Self::look), but without asking what moves: each frame once, whole, or with every look there is.
+    pub fn look_regardless(&mut self, eye: &mut Eye, frame: &Frame, tiles: bool) -> Option<FrameSeen> {
+        let mut noticed = self.notice(eye, frame)?;
+        if let Some(detector) = &mut self.detector {
+            match brute::detect(detector, frame, tiles, &mut self.scaler) {
+                Ok((found, runs)) => {
+                    self.totals.inferences += runs;
+                    self.totals.frames_not_a_number += u64::from(found.is_none());
+                    noticed.everything = found;
+                }
+                Err(said) => self.problem = Some(said),
+            }
+        }
+        Some(self.conclude(eye, noticed))
+    }
+    /// What moves in the next frame of a camera, and which looks it wants; `None` for one that is out of order.
+    pub fn notice(&mut self, eye: &mut Eye, frame: &Frame) -> Option<Noticed> {
         let mut ended = Vec::new();
         if let Some(last) = eye.last.filter(|last| frame.time <= *last) {
             if last.since(frame.time) <= BACK_MAX_US {
@@ -144,42 +175,126 @@ impl Engine {
             }
             ended = eye.finish();
             eye.ring.clear();
-            eye.gate = Gate::default();
+            (eye.gate, eye.attention) = Default::default();
         }
         let aspect = frame.width as f32 / frame.height.max(1) as f32;
         if (aspect - eye.aspect).abs() > f32::EPSILON {
             ended.extend(eye.finish());
-            eye.aspect = aspect;
+            (eye.aspect, eye.attention) = (aspect, Attention::default());
         }
         eye.last = Some(frame.time);
         self.totals.frames_analysed += 1;
         let motion = eye.gate.look(frame, &mut self.scaler);
         let tracker =
             eye.tracker.get_or_insert_with(|| Tracker::new(TrackerConfig { aspect, ..TrackerConfig::default() }, 1));
-        let wanted = tracker.predictions(frame.time).iter().any(|p| p.confirmed && p.wants_look);
-        let found = if motion.is_empty() && !wanted { None } else { self.detect(frame) };
-        let glance = Glance { detections: found.as_deref(), motion: Some(&motion), ..Glance::default() };
+        let input = self.detector.as_ref().map_or([1, 1], Detector::input);
+        let view = View { picture: (frame.width, frame.height), input };
+        let wants = match self.detector {
+            Some(_) => eye.attention.wants(frame.time, view, &motion, &tracker.predictions(frame.time)),
+            None => Vec::new(),
+        };
+        let frame = frame.clone();
+        Some(Noticed { frame, view, motion, ended, wants, shown: Vec::new(), brought: Vec::new(), everything: None })
+    }
+    /// Spends at most `runs` runs of the detector on the looks that the frames want, the most urgent first; none on
+    /// looks of which none is due.
+    pub fn spend(&mut self, noticed: &mut [Noticed], runs: usize) {
+        let Some(detector) = &mut self.detector else { return };
+        for _ in 0..runs {
+            let waiting: Vec<(usize, Want)> =
+                noticed.iter().enumerate().flat_map(|(i, n)| n.wants.iter().map(move |w| (i, *w))).collect();
+            if !waiting.iter().any(|(_, want)| want.urgency >= 1.0) {
+                return;
+            }
+            let [width, height] = detector.input();
+            let mut canvas = Canvas::new(width, height);
+            let mut placed: Vec<(usize, Want, Patch)> = Vec::new();
+            for place in turns::order(&waiting, u64::from(width) * u64::from(height)) {
+                let (index, want) = waiting[place];
+                let (wide, high) = want.size();
+                if let Some(target) = canvas.put(wide.min(width), high.min(height)) {
+                    placed.push((index, want, Patch { source: want.source, target }));
+                }
+            }
+            let shown: Vec<Shown<'_>> =
+                placed.iter().map(|(i, _, patch)| Shown { frame: &noticed[*i].frame, patch: *patch }).collect();
+            self.totals.inferences += 1;
+            let found = match detector.look(&shown, &mut self.scaler) {
+                Ok(Outcome::Found(found)) => found,
+                Ok(Outcome::NotANumber) => {
+                    self.totals.frames_not_a_number += 1;
+                    return;
+                }
+                Err(said) => {
+                    self.problem = Some(said);
+                    return;
+                }
+            };
+            let patches: Vec<Patch> = placed.iter().map(|(_, _, patch)| *patch).collect();
+            let pictures: Vec<_> = placed.iter().map(|(i, ..)| noticed[*i].view.picture).collect();
+            for brought in bring_back(&found, detector.input(), &patches, &pictures) {
+                let noticed = &mut noticed[placed[brought.patch].0];
+                // Looks are numbered over all canvases of the frame.
+                let patch = noticed.shown.len() + brought.patch;
+                noticed.brought.push(Brought { patch, ..brought });
+            }
+            for (index, want, _) in placed {
+                let noticed = &mut noticed[index];
+                noticed.wants.retain(|w| *w != want);
+                noticed.shown.push(want);
+            }
+        }
+    }
+    /// What the frame says, now that what was looked at is known.
+    pub fn conclude(&mut self, eye: &mut Eye, noticed: Noticed) -> FrameSeen {
+        let Noticed { frame, view, motion, mut ended, shown, brought, everything, .. } = noticed;
+        let aspect = eye.aspect;
+        let tracker =
+            eye.tracker.get_or_insert_with(|| Tracker::new(TrackerConfig { aspect, ..TrackerConfig::default() }, 1));
+        let looked_at: Vec<NormBox> = shown.iter().filter_map(|want| view.share(want.source)).collect();
+        let whole = everything.is_some() || shown.iter().any(|w| w.whole);
+        let found = match everything {
+            Some(found) => Some(found),
+            None if shown.is_empty() => None,
+            None => Some(merge(brought).whole),
+        };
+        if let Some(found) = &found {
+            eye.attention.looked(frame.time, view, &shown, &motion, found);
+        }
+        let glance = Glance {
+            detections: found.as_deref(),
+            looked_at: (!whole).then_some(&looked_at),
+            motion: Some(&motion),
+            ..Glance::default()
+        };
         let step = tracker.glance(frame.time, &glance);
         let (tracks, over) = eye.site_ids(step, &mut self.ids);
         ended.extend(over);
-        eye.pin(frame, &tracks, &ended);
-        eye.keep(frame, !motion.is_empty() || !tracks.is_empty());
-        Some(FrameSeen { camera: frame.camera, time: frame.time, motion, tracks, ended })
+        eye.pin(&frame, &tracks, &ended);
+        eye.keep(&frame, !motion.is_empty() || !tracks.is_empty());
+        FrameSeen { camera: frame.camera, time: frame.time, motion, tracks, ended }
     }
-    fn detect(&mut self, frame: &Frame) -> Option<Vec<Detection>> {
-        let detector = self.detector.as_mut()?;
-        self.totals.inferences += 1;
-        match detector.detect(frame, &mut self.scaler) {
-            Ok(Outcome::Found(found)) => Some(found),
-            Ok(Outcome::NotANumber) => {
-                self.totals.frames_not_a_number += 1;
-                None
-            }
-            Err(said) => {
-                self.problem = Some(said);
-                None
-            }
-        }
+}
+
+/// A frame between its gate and its end.
+#[derive(Debug)]
+pub struct Noticed {
+    frame: Frame,
+    view: View,
+    motion: Vec<NormBox>,
+    ended: Vec<TrackId>,
+    wants: Vec<Want>,
+    shown: Vec<Want>,
+    brought: Vec<Brought>,
+    /// What brute force found.
+    everything: Option<Vec<Detection>>,
+}
+
+impl Noticed {
+    /// Whose frame it is.
+    #[must_use]
+    pub const fn camera(&self) -> CameraId {
+        self.frame.camera
     }
 }
 
@@ -208,7 +323,6 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::CameraId;
 
     fn frame(time_us: i64, square: Option<u32>) -> Frame {
         let (width, height) = (160, 90);

@@ -7,6 +7,8 @@
 //!
 //! Limits: none of its own; frames are compared one by one, so it takes what fits in memory.
 
+pub mod recall;
+
 use std::collections::{BTreeMap, HashMap};
 
 use pathfinding::prelude::{Matrix, kuhn_munkres_min};

@@ -137,6 +137,10 @@ pub struct Prediction {
     pub class: Class,
     /// Where, grown by how unsure that is.
     pub rect: NormBox,
+    /// Where, most probably.
+    pub object: NormBox,
+    /// How fast it moves, its own sizes a second.
+    pub speed: f32,
     /// Whether it is believed.
     pub confirmed: bool,
     /// Whether it stands.
@@ -221,7 +225,9 @@ impl Tracker {
         let dt_s = self.now.map_or(0.0, |now| seconds(time.since(now).max(0)));
         let predict = |track: &Track| {
             let (there, spread) = track.expected_in(dt_s);
+            let object = there.rect(aspect)?;
             let rect = there.grown(spread / there.size()).rect(aspect)?;
+            let (vx, vy) = track.speed();
             let unseen_s = track.unseen_s(time);
             let wants_look = match track.stand {
                 Some(stand) => stand.disturbed || unseen_s > f64::from(config.hold_max_s) / 2.0,
@@ -231,6 +237,8 @@ impl Tracker {
                 track: track.id,
                 class: track.class,
                 rect,
+                object,
+                speed: (vx.hypot(vy) / there.size()) as f32,
                 confirmed: track.confirmed,
                 standing: track.stand.is_some(),
                 wants_look,

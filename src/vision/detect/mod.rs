@@ -23,10 +23,11 @@ use crate::{
         refusal::Refusal,
         time::MediaTime,
     },
-    logic::nms,
+    logic::{nms, seams},
 };
 use end2end::End2End;
-use input::{Colours, Placed, letterbox};
+use input::{Colours, Placed, compose};
+pub use input::{Shown, whole};
 use runtime::Session;
 use yolov8::Yolov8;
 use yolox::Yolox;
@@ -172,7 +173,23 @@ impl Detector {
     /// # Errors
     /// What ONNX Runtime said.
     pub fn detect(&mut self, frame: &Frame, scaler: &mut Scaler) -> Result<Outcome, String> {
-        let placed = letterbox(frame, self.about.input, self.layout.colours(), scaler, &mut self.numbers);
+        let patch = whole(frame, self.about.input);
+        Ok(match self.look(&[Shown { frame, patch }], scaler)? {
+            Outcome::Found(found) => {
+                let back = seams::bring_back(&found, self.about.input, &[patch], &[(frame.width, frame.height)]);
+                Outcome::Found(back.into_iter().map(|b| b.detection).collect())
+            }
+            none => none,
+        })
+    }
+    /// Looks at parts of pictures side by side; boxes come in shares of the input.
+    ///
+    /// # Errors
+    /// What ONNX Runtime said.
+    pub fn look(&mut self, shown: &[Shown<'_>], scaler: &mut Scaler) -> Result<Outcome, String> {
+        compose(shown, self.about.input, self.layout.colours(), scaler, &mut self.numbers);
+        let [width, height] = self.about.input;
+        let placed = Placed { width, height };
         let [w, h] = self.about.input.map(|side| side as usize);
         let layout = &self.layout;
         self.session.run([1, 3, h, w], &self.numbers, |shape, numbers| {
