@@ -22,7 +22,7 @@ use vonglau::{
     runtime::{ask::SnapshotAsk, board::Board, clock::Clock, counters::Counters, stop::Stop, tasks::Tasks},
     vision::{
         Vision, VisionOut,
-        analyze::analyze,
+        analyze::{Method, analyze},
         link::{Up, VERSION},
         model::Model,
     },
@@ -148,7 +148,8 @@ fn a_red_square_is_found_and_followed_as_one_person_through_a_file() {
     let video = folder.path().join("drawn.mp4");
     write_video(&video, FPS * 5);
     let mut frames = Vec::new();
-    let summary = analyze(&video, Some(red_model(folder.path())), &mut |f| frames.push(f.clone())).unwrap();
+    let summary =
+        analyze(&video, Some(red_model(folder.path())), Method::Gated, &mut |f| frames.push(f.clone())).unwrap();
     assert_eq!((summary.frames, summary.duration_us / 100_000), (75, 49));
     assert_eq!(summary.frames_analysed, 25, "every third of 15 a second");
     assert_eq!(frames.len() as u64, summary.frames_analysed);
@@ -163,7 +164,7 @@ fn a_red_square_is_found_and_followed_as_one_person_through_a_file() {
     for f in &frames {
         assert!(on_the_square(f, 0), "{f:?}");
     }
-    let again = analyze(&video, Some(red_model(folder.path())), &mut |_| {}).unwrap();
+    let again = analyze(&video, Some(red_model(folder.path())), Method::Gated, &mut |_| {}).unwrap();
     assert_eq!((again.tracks, again.inferences), (summary.tracks, summary.inferences), "the same file, another result");
 }
 
@@ -173,7 +174,7 @@ fn without_a_detector_a_file_still_gives_motion() {
     let video = folder.path().join("drawn.mp4");
     write_video(&video, FPS * 3);
     let mut moving = 0;
-    let summary = analyze(&video, None, &mut |f| moving += usize::from(!f.motion.is_empty())).unwrap();
+    let summary = analyze(&video, None, Method::Gated, &mut |f| moving += usize::from(!f.motion.is_empty())).unwrap();
     assert!(moving >= 8, "{moving}");
     assert_eq!((summary.inferences, summary.tracks.len()), (0, 0));
 }
@@ -182,16 +183,17 @@ fn without_a_detector_a_file_still_gives_motion() {
 fn what_is_no_video_or_no_detector_is_refused_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let missing = analyze(&at("no.mp4"), None, &mut |_| {}).unwrap_err();
+    let missing = analyze(&at("no.mp4"), None, Method::Gated, &mut |_| {}).unwrap_err();
     assert!(missing.place.ends_with("no.mp4") && missing.en.contains("check its path"), "{missing}");
     std::fs::write(at("text.mp4"), "not a video ".repeat(1000)).unwrap();
-    let text = analyze(&at("text.mp4"), None, &mut |_| {}).unwrap_err();
+    let text = analyze(&at("text.mp4"), None, Method::Gated, &mut |_| {}).unwrap_err();
     assert!(text.place.ends_with("text.mp4") && text.en.contains("convert it"), "{text}");
     let video = at("drawn.mp4");
     write_video(&video, 20);
     let refused = |bytes: &[u8], word: &str| {
         std::fs::write(at("m.onnx"), bytes).unwrap();
-        let refusal = analyze(&video, Some(Model::load(&at("m.onnx")).unwrap()), &mut |_| {}).unwrap_err();
+        let refusal =
+            analyze(&video, Some(Model::load(&at("m.onnx")).unwrap()), Method::Gated, &mut |_| {}).unwrap_err();
         assert!(refusal.en.contains(word) && !refusal.vi.is_empty(), "{refusal}");
     };
     refused(b"this is no graph", "no ONNX model");
@@ -208,7 +210,7 @@ fn a_detector_that_answers_no_numbers_costs_its_frames_and_nothing_else() {
     write_video(&video, FPS * 3);
     let model = Model::from_folder(folder.path()).unwrap();
     let mut moving = 0;
-    let summary = analyze(&video, model, &mut |f| moving += usize::from(!f.motion.is_empty())).unwrap();
+    let summary = analyze(&video, model, Method::Gated, &mut |f| moving += usize::from(!f.motion.is_empty())).unwrap();
     assert!(moving >= 8 && summary.inferences >= 8 && summary.tracks.is_empty(), "{summary:?}");
 }
 
@@ -481,7 +483,7 @@ fn a_child_started_by_hand_says_who_starts_it() {
 fn yolox_nano_finds_the_traffic_of_a_vietnamese_crossing() {
     let Some(model) = common::shared_data("models/yolox_nano.onnx") else { return };
     let Some(video) = common::shared_data("video/vn-intersection.mp4") else { return };
-    let summary = analyze(&video, Some(Model::load(&model).unwrap()), &mut |_| {}).unwrap();
+    let summary = analyze(&video, Some(Model::load(&model).unwrap()), Method::Gated, &mut |_| {}).unwrap();
     println!("vn-intersection.mp4: {summary:?}");
     for class in [Class::Motorcycle, Class::Car] {
         assert!(summary.tracks.get(&class).is_some_and(|n| *n >= 5), "{class:?}: {:?}", summary.tracks);
@@ -492,6 +494,6 @@ fn yolox_nano_finds_the_traffic_of_a_vietnamese_crossing() {
 fn a_detector_of_a_foreign_layout_is_refused_with_its_shapes() {
     let Some(foreign) = common::shared_data("models/fastestdet.onnx") else { return };
     let Some(video) = common::shared_data("video/intel-one-by-one-person.mp4") else { return };
-    let refusal = analyze(&video, Some(Model::load(&foreign).unwrap()), &mut |_| {}).unwrap_err();
+    let refusal = analyze(&video, Some(Model::load(&foreign).unwrap()), Method::Gated, &mut |_| {}).unwrap_err();
     assert!(refusal.en.contains("[1, 85, 22, 22]"), "{refusal}");
 }

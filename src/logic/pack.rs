@@ -150,7 +150,8 @@ mod tests {
             let mut canvas = Canvas::new(416, 320);
             let put: Vec<Area> = sizes.iter().filter_map(|(w, h)| canvas.put(*w, *h)).collect();
             for (i, a) in put.iter().enumerate() {
-                prop_assert!(Area { x: 0, y: 0, width: 416, height: 320 }.holds(*a));
+                let all = Area { x: 0, y: 0, width: 416, height: 320 };
+                prop_assert!(all.holds(*a));
                 let around = Area { x: a.x.saturating_sub(GAP), y: a.y.saturating_sub(GAP),
                     width: a.width + GAP + a.x.min(GAP), height: a.height + GAP + a.y.min(GAP) };
                 prop_assert!(put[i + 1..].iter().all(|b| !around.meets(*b)), "{put:?}");

@@ -33,12 +33,7 @@ pub struct Brought {
 /// Brings boxes back. `input`: the canvas, pixels; `pictures`: the size of each patch's picture, pixels. A box belongs to
 /// the patch that holds its middle; one whose middle lies in none is nothing.
 #[must_use]
-pub fn bring_back(
-    found: &[Detection],
-    input: [u32; 2],
-    patches: &[Patch],
-    pictures: &[(u32, u32)],
-) -> Vec<Brought> {
+pub fn bring_back(found: &[Detection], input: [u32; 2], patches: &[Patch], pictures: &[(u32, u32)]) -> Vec<Brought> {
     let [across, down] = input.map(|v| v as f32);
     let back = |d: &Detection| {
         let [x0, y0, x1, y1] = d.rect.corners();

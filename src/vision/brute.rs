@@ -8,23 +8,11 @@ use super::{
 use crate::{
     domain::{detection::Detection, frame::Frame},
     logic::{
+        attention::starts,
         pack::{Area, Patch},
         seams::{bring_back, merge},
     },
 };
-
-/// Share of a tile that its neighbour shows too, at least.
-const OVERLAP: f64 = 0.25;
-
-/// Starts of tiles of `side` pixels along `length` pixels, evenly spread, even numbers.
-fn starts(length: u32, side: u32) -> Vec<u32> {
-    if length <= side {
-        return vec![0];
-    }
-    let step = f64::from(side) * (1.0 - OVERLAP);
-    let steps = (f64::from(length - side) / step).ceil();
-    (0..=steps as u32).map(|i| (f64::from(length - side) * f64::from(i) / steps) as u32 & !1).collect()
-}
 
 /// The looks at one frame: the whole of it, and tiles as large as the detector's input.
 #[must_use]
@@ -71,7 +59,9 @@ mod tests {
 
     #[test]
     fn tiles_cover_the_picture_and_overlap() {
-        for (width, height, count) in [(1920u32, 1080u32, 1 + 6 * 4), (768, 432, 1 + 3 * 2), (640, 360, 1 + 2), (320, 180, 1)] {
+        for (width, height, count) in
+            [(1920u32, 1080u32, 1 + 6 * 4), (768, 432, 1 + 3 * 2), (640, 360, 1 + 2), (320, 180, 1)]
+        {
             let data = vec![0; Frame::size_bytes(width, height)].into();
             let frame = Frame { camera: CameraId(1), time: MediaTime(0), width, height, data };
             let looks = looks(&frame, [416, 416]);

@@ -25,7 +25,7 @@ use crate::{
     logic::{
         attention::{Attention, View, Want},
         pack::{Canvas, Patch},
-        seams::{Brought, bring_back, merge},
+        seams::{Brought, Merged, bring_back, merge},
         tracker::{Glance, TrackStep, Tracker, TrackerConfig},
         turns,
     },
@@ -254,15 +254,15 @@ impl Engine {
         let looked_at: Vec<NormBox> = shown.iter().filter_map(|want| view.share(want.source)).collect();
         let whole = everything.is_some() || shown.iter().any(|w| w.whole);
         let found = match everything {
-            Some(found) => Some(found),
+            Some(whole) => Some(Merged { whole, cut: Vec::new() }),
             None if shown.is_empty() => None,
-            None => Some(merge(brought).whole),
+            None => Some(merge(brought)),
         };
         if let Some(found) = &found {
             eye.attention.looked(frame.time, view, &shown, &motion, found);
         }
         let glance = Glance {
-            detections: found.as_deref(),
+            detections: found.as_ref().map(|f| f.whole.as_slice()),
             looked_at: (!whole).then_some(&looked_at),
             motion: Some(&motion),
             ..Glance::default()

@@ -1,20 +1,25 @@
 //! Where to look in a frame, and how closely.
 //!
 //! In: what moves, where the followed objects should be, when each place was looked at and what that gave. Out: [`Want`]s,
-//! the most urgent first: parts of the picture at a scale that shows what is expected there about [`SIDE_PX`] pixels
-//! large, as a detector of this size likes it. Whoever has room on a canvas shows as many as fit and says what was found
-//! ([`Attention::looked`]); what did not fit grows more urgent.
+//! the most urgent first: panels of the picture at a scale that shows what is expected there about [`SIDE_PX`] pixels
+//! large. Whoever has room on a canvas shows as many as fit and says what was found ([`Attention::looked`]); what did not
+//! fit grows more urgent.
 //!
-//! An object just met is looked at in every frame until it is believed, a believed one so often that it moves no more than
-//! a part of its size meanwhile; something moving that nobody follows is looked at at once, and when nothing is found
-//! there, ever less often and at other scales; the whole picture now and then, for what did not move. Limits:
-//! [`WANTS_MAX`] wants a frame. It refuses to decide how much may be spent: see `turns`.
+//! The picture is a grid of places. Each wants to be looked at at a scale and after a time: where an object was just met, in
+//! every frame until it is believed; where a believed one moves, the sooner the faster it is; where something moves that
+//! nobody follows, at once, and when nothing is found there, ever less often and at other scales. Panels grow around the
+//! most urgent places and take in their neighbours: a detector knows things by what is around them, and finds half as much
+//! in tight crops. The whole picture is looked at now and then, for what did not move and for what is larger than a panel.
+//! Limits: [`WANTS_MAX`] wants a frame. It refuses to decide how much may be spent: see `turns`.
 
-use super::{pack::Area, tracker::Prediction};
-use crate::domain::{detection::Detection, geometry::NormBox, time::MediaTime};
+use super::{pack::Area, seams::Merged, tracker::Prediction};
+use crate::domain::{geometry::NormBox, time::MediaTime};
 
+use panels::Demand;
+pub use panels::starts;
 use places::Places;
 
+mod panels;
 mod places;
 #[cfg(test)]
 mod tests;
@@ -22,27 +27,28 @@ mod tests;
 /// Wants a frame may have.
 pub const WANTS_MAX: usize = 48;
 /// An object is shown about so large: the root of its box's area, pixels of the detector's input.
-pub const SIDE_PX: f32 = 56.0;
+pub const SIDE_PX: f32 = 32.0;
 /// Nothing is shown larger than this many times its own size.
 const ZOOM_MAX: f32 = 2.0;
-/// Around an object so much of it is shown on every side: a detector knows things by what is around them.
-const AROUND: f32 = 0.45;
-/// A look has at least this side, pixels of the input.
-const LOOK_MIN_PX: f32 = 64.0;
+/// What is expected where nothing was seen yet: the root of its box's area, picture heights.
+const SIDE_UNKNOWN: f32 = 0.08;
+/// A panel shows at least so much around its places, pixels of the input, and has at least such sides.
+const AROUND_PX: f32 = 16.0;
+const PANEL_MIN_PX: f32 = 140.0;
 /// Times between looks, seconds: at an object just met …
 const MET_S: f32 = 0.15;
 /// … at a believed one that moves, at least and at most …
 const MOVING_S: (f32, f32) = (0.15, 0.8);
 /// … in which it may go so much of its own size …
-const MOVE_SIZES: f32 = 0.5;
+const MOVE_SIZES: f32 = 0.7;
 /// … at motion nobody follows, doubled each time nothing is found, at most …
-const MOTION_S: (f32, f32) = (0.15, 2.4);
+const MOTION_S: (f32, f32) = (0.3, 2.4);
 /// … and at the whole picture while something moves, and while nothing does.
-const WHOLE_S: (f32, f32) = (0.9, 10.0);
-/// Motion of which more than this share lies outside of all followed objects is nobody's.
-const NOBODYS: f32 = 0.4;
-/// Two looks become one when that takes no more than so many times their room.
-const MERGE_COST: f32 = 1.1;
+const WHOLE_S: (f32, f32) = (1.0, 20.0);
+/// Places where nothing moves are looked at closely when there is room and that long ago was the last time.
+const SWEEP_S: f32 = 2.0;
+/// Motion within so many sizes of a followed object is its own: its shadow, its wheels.
+const NEAR: f32 = 0.4;
 
 /// A look that is wanted.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,10 +69,6 @@ impl Want {
     pub fn size(&self) -> (u32, u32) {
         let side = |v: u32| ((v as f32 * self.scale).round() as u32).max(1);
         (side(self.source.width), side(self.source.height))
-    }
-    fn cost(&self) -> f32 {
-        let (w, h) = self.size();
-        w as f32 * h as f32
     }
 }
 
@@ -125,13 +127,28 @@ impl Attention {
     /// The looks wanted at a frame, the most urgent first. Scales are such that each fits the input.
     #[must_use]
     pub fn wants(&self, time: MediaTime, view: View, motion: &[NormBox], followed: &[Prediction]) -> Vec<Want> {
-        let mut wants: Vec<Want> = followed.iter().filter_map(|p| self.object(view, p)).collect();
-        for region in motion {
-            if uncovered(*region, followed) > NOBODYS {
-                wants.extend(self.motion(time, view, *region));
+        let mut demand = Demand::new();
+        for p in followed.iter().filter(|p| !p.standing || p.wants_look) {
+            let every = match (p.standing, p.confirmed) {
+                (true, _) => MOVING_S.1,
+                (_, false) => MET_S,
+                (_, true) => (MOVE_SIZES / p.speed.max(1e-3)).clamp(MOVING_S.0, MOVING_S.1),
+            };
+            let scale = scale_for(view, view.side(p.object));
+            for i in places::cells(p.rect) {
+                demand.ask(i, scale, p.unseen_s.max(1e-3) / every);
             }
         }
-        let mut wants = merged(wants, view);
+        let near: Vec<usize> = followed.iter().flat_map(|p| places::cells(p.object.grown(NEAR))).collect();
+        for i in motion.iter().flat_map(|region| places::cells(*region)) {
+            if !demand.is_asked(i) && !near.contains(&i) {
+                let (scale, urgency) = self.unfollowed(time, view, i);
+                demand.ask(i, scale, urgency);
+            }
+        }
+        let rest = self.sweep(time, view, &demand);
+        let mut wants = demand.panels(view);
+        wants.extend(rest.panels(view));
         let busy = !motion.is_empty() || followed.iter().any(|p| !p.standing);
         let every = if busy { WHOLE_S.0 } else { WHOLE_S.1 };
         wants.push(Want {
@@ -144,48 +161,41 @@ impl Attention {
         wants.truncate(WANTS_MAX);
         wants
     }
-
-    fn object(&self, view: View, p: &Prediction) -> Option<Want> {
-        if p.standing && !p.wants_look {
-            return None;
+    /// Places that nobody asks for: the longer ago the last look, the more welcome, but never due.
+    fn sweep(&self, time: MediaTime, view: View, asked: &Demand) -> Demand {
+        let mut rest = Demand::new();
+        for i in (0..places::ACROSS * places::DOWN).filter(|i| !asked.is_asked(*i)) {
+            let memory = self.places.about(i);
+            let unseen_s = memory.looked.map_or(f32::INFINITY, |last| since_s(time, last));
+            if unseen_s >= SWEEP_S {
+                let usual = scale_for(view, memory.size.unwrap_or(SIDE_UNKNOWN) * view.picture.1 as f32);
+                rest.ask(i, usual, 1.0 - SWEEP_S / (unseen_s + SWEEP_S) - 1e-3);
+            }
         }
-        let every = match (p.standing, p.confirmed) {
-            (true, _) => MOVING_S.1,
-            (_, false) => MET_S,
-            (_, true) => (MOVE_SIZES / p.speed.max(1e-3)).clamp(MOVING_S.0, MOVING_S.1),
-        };
-        let scale = scale_for(view, view.side(p.object));
-        let source = view.area(p.rect.grown(AROUND), LOOK_MIN_PX / scale);
-        let new = if p.confirmed { 0.0 } else { 0.5 };
-        Some(fitting(Want { source, scale, urgency: p.unseen_s / every + new, whole: false }, view))
+        rest
     }
-
-    /// Looks at something moving that nobody follows: in pieces when it is larger than the input at the scale wanted.
-    fn motion(&self, time: MediaTime, view: View, region: NormBox) -> Vec<Want> {
-        let memory = self.places.about(region);
+    /// Scale and urgency of a place where something moves that nobody follows.
+    fn unfollowed(&self, time: MediaTime, view: View, place: usize) -> (f32, f32) {
+        let memory = self.places.about(place);
         let since = memory.looked.map_or(f32::INFINITY, |last| since_s(time, last));
         let every = (MOTION_S.0 * 2f32.powi(memory.barren.min(8).into())).min(MOTION_S.1);
-        let [w, h] = [region.width() * view.picture.0 as f32, region.height() * view.picture.1 as f32];
-        // What moves there is no larger than the region, and probably as large as what was seen there before.
-        let size = memory.size.map_or(f32::INFINITY, |s| s * view.picture.1 as f32).min(w.min(h) * 0.9).max(1.0);
-        let usual = scale_for(view, size);
+        let usual = scale_for(view, memory.size.unwrap_or(SIDE_UNKNOWN) * view.picture.1 as f32);
         // What was not found is rather too small than too large.
         let scale = match memory.barren % 3 {
             0 => usual,
             1 => (usual * 2.0).min(ZOOM_MAX),
             _ => (usual / 2.0).max(view.fit()),
         };
-        let urgency = (since / every).min(20.0);
-        let source = view.area(region.grown(0.15), LOOK_MIN_PX / scale);
-        pieces(source, scale, view).into_iter().map(|source| Want { source, scale, urgency, whole: false }).collect()
+        (scale, (since / every).min(10.0))
     }
 
-    /// What was shown of a frame (parts in pixels of the picture), what moved in it and what was found.
-    pub fn looked(&mut self, time: MediaTime, view: View, shown: &[Want], motion: &[NormBox], found: &[Detection]) {
+    /// What was shown of a frame (parts in pixels of the picture), what moved in it, what was found, and what was seen
+    /// only in part.
+    pub fn looked(&mut self, time: MediaTime, view: View, shown: &[Want], motion: &[NormBox], found: &Merged) {
         if shown.iter().any(|w| w.whole) {
             self.whole = Some(time);
         }
-        for d in found.iter().filter(|d| d.score >= 0.3) {
+        for d in found.whole.iter().filter(|d| d.score >= 0.3) {
             self.places.saw(d.rect, view.side(d.rect) / view.picture.1.max(1) as f32);
         }
         for place in shown.iter().filter(|want| !want.whole).filter_map(|want| view.share(want.source)) {
@@ -201,75 +211,4 @@ fn since_s(time: MediaTime, last: MediaTime) -> f32 {
 /// The scale that shows something of that side (pixels of the picture) as a detector likes it.
 fn scale_for(view: View, side: f32) -> f32 {
     (SIDE_PX / side.max(1.0)).clamp(view.fit(), ZOOM_MAX.max(view.fit()))
-}
-
-/// The want, at a smaller scale if it does not fit the input.
-fn fitting(want: Want, view: View) -> Want {
-    let across = view.input[0] as f32 / want.source.width as f32;
-    let down = view.input[1] as f32 / want.source.height as f32;
-    Want { scale: want.scale.min(across).min(down), ..want }
-}
-
-/// A part cut into as few overlapping pieces as fit the input at that scale.
-fn pieces(source: Area, scale: f32, view: View) -> Vec<Area> {
-    let cut = |from: u32, length: u32, input: u32| {
-        let most = ((input as f32 / scale) as u32 & !1).max(2);
-        if length <= most {
-            return vec![(from, length)];
-        }
-        let step = (most as f32 * 0.8) as u32;
-        let steps = (length - most).div_ceil(step.max(1));
-        (0..=steps).map(|i| (from + ((length - most) * i / steps & !1), most)).collect()
-    };
-    let down = cut(source.y, source.height, view.input[1]);
-    let across = cut(source.x, source.width, view.input[0]);
-    across
-        .into_iter()
-        .flat_map(|(x, width)| down.iter().map(move |(y, height)| Area { x, y: *y, width, height: *height }))
-        .collect()
-}
-
-/// The share of a region that lies in no followed object's place.
-fn uncovered(region: NormBox, followed: &[Prediction]) -> f32 {
-    let [x0, y0, x1, y1] = region.corners();
-    let shared = |p: &Prediction| {
-        let [a0, b0, a1, b1] = p.rect.corners();
-        (x1.min(a1) - x0.max(a0)).max(0.0) * (y1.min(b1) - y0.max(b0)).max(0.0)
-    };
-    1.0 - followed.iter().map(shared).sum::<f32>() / region.area()
-}
-
-/// Wants that share pixels become one where that costs little.
-fn merged(mut wants: Vec<Want>, view: View) -> Vec<Want> {
-    let mut i = 0;
-    while i < wants.len() {
-        let mut grew = false;
-        let mut j = i + 1;
-        while j < wants.len() {
-            match together(&wants[i], &wants[j], view) {
-                Some(both) => {
-                    wants[i] = both;
-                    wants.swap_remove(j);
-                    grew = true;
-                }
-                None => j += 1,
-            }
-        }
-        // One that grew may meet an earlier one now. Each round takes one away, so this ends.
-        i = if grew { 0 } else { i + 1 };
-    }
-    wants
-}
-
-fn together(a: &Want, b: &Want, view: View) -> Option<Want> {
-    let (p, q) = (a.source, b.source);
-    let (x, y) = (p.x.min(q.x), p.y.min(q.y));
-    let right = (p.x + p.width).max(q.x + q.width);
-    let bottom = (p.y + p.height).max(q.y + q.height);
-    let source = Area { x, y, width: right - x, height: bottom - y };
-    let scale = a.scale.max(b.scale);
-    let both = Want { source, scale, urgency: a.urgency.max(b.urgency), whole: false };
-    let fits = both.size().0 <= view.input[0] && both.size().1 <= view.input[1];
-    let similar = scale <= 1.6 * a.scale.min(b.scale);
-    (fits && similar && both.cost() <= MERGE_COST * (a.cost() + b.cost())).then_some(both)
 }

@@ -1,10 +1,13 @@
 //! What is remembered of places: how large things are there, when it was looked at, how often in vain.
 
-use crate::domain::{detection::Detection, geometry::NormBox, time::MediaTime};
+use crate::{
+    domain::{geometry::NormBox, time::MediaTime},
+    logic::seams::Merged,
+};
 
 /// Places across and down.
-const ACROSS: usize = 16;
-const DOWN: usize = 12;
+pub(super) const ACROSS: usize = 24;
+pub(super) const DOWN: usize = 16;
 /// How fast the size follows what is seen.
 const FOLLOW: f32 = 0.25;
 /// So many places around are asked when nothing is known of one.
@@ -28,12 +31,12 @@ impl Default for Places {
     }
 }
 
-/// What is remembered of a region.
+/// What is remembered of a place.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Memory {
-    /// The usual side of what is there, picture heights: the smaller ones where they differ.
+    /// The usual side of what is there, picture heights.
     pub size: Option<f32>,
-    /// When all of it had been looked at.
+    /// When it was looked at.
     pub looked: Option<MediaTime>,
     /// How often in a row nothing was found though something moved.
     pub barren: u8,
@@ -43,7 +46,8 @@ fn cell(share: f32, count: usize) -> usize {
     ((share * count as f32) as usize).min(count - 1)
 }
 
-fn cells(rect: NormBox) -> impl Iterator<Item = usize> {
+/// The places a region lies in.
+pub(super) fn cells(rect: NormBox) -> impl Iterator<Item = usize> {
     let [x0, y0, x1, y1] = rect.corners();
     // A region that ends on a border does not reach into the next place.
     let last = |v: f32, count: usize| cell((v - 1e-4).max(0.0), count);
@@ -57,26 +61,19 @@ fn meet(a: NormBox, b: NormBox) -> bool {
 }
 
 impl Places {
-    /// What is remembered of a region.
-    pub fn about(&self, region: NormBox) -> Memory {
-        let known = |i: usize| self.0.get(i).copied().unwrap_or_default();
-        let looked = cells(region).map(|i| known(i).looked).min().flatten();
-        let barren = cells(region).map(|i| known(i).barren).min().unwrap_or_default();
-        Memory { size: self.size_about(region), looked, barren }
+    /// What is remembered of a place.
+    pub fn about(&self, place: usize) -> Memory {
+        let known = self.0.get(place).copied().unwrap_or_default();
+        Memory { size: self.size_about(place), looked: known.looked, barren: known.barren }
     }
-    fn size_about(&self, region: NormBox) -> Option<f32> {
-        let here = cells(region).filter_map(|i| self.0[i].size).reduce(f32::min);
-        here.or_else(|| {
-            let middle = region.centre();
-            let (column, row) = (cell(middle.x, ACROSS), cell(middle.y, DOWN));
-            let near = (0..self.0.len()).filter_map(|i| {
-                let (dx, dy) = ((i % ACROSS).abs_diff(column), (i / ACROSS).abs_diff(row));
-                // Rows tell more than columns: things at one height of the picture are about equally far away.
-                (dy <= REACH).then_some(self.0[i].size?).map(|size| (dy * 3 + dx, size))
-            });
-            near.min_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))).map(|(_, size)| size)
-        })
-        .map(f32::exp)
+    fn size_about(&self, place: usize) -> Option<f32> {
+        let (column, row) = (place % ACROSS, place / ACROSS);
+        let near = (0..self.0.len()).filter_map(|i| {
+            let (dx, dy) = ((i % ACROSS).abs_diff(column), (i / ACROSS).abs_diff(row));
+            // Rows tell more than columns: things at one height of the picture are about equally far away.
+            (dy <= REACH).then_some(self.0[i].size?).map(|size| (dy * 3 + dx, size))
+        });
+        near.min_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))).map(|(_, size)| size.exp())
     }
     /// Something of that side (picture heights) was seen.
     pub fn saw(&mut self, rect: NormBox, side: f32) {
@@ -86,18 +83,21 @@ impl Places {
         place.size = Some(place.size.map_or(side, |s| s + FOLLOW * (side - s)));
     }
     /// A region was looked at.
-    pub fn looked(&mut self, time: MediaTime, region: NormBox, motion: &[NormBox], found: &[Detection]) {
+    pub fn looked(&mut self, time: MediaTime, region: NormBox, motion: &[NormBox], found: &Merged) {
         for i in cells(region) {
             let (row, column) = (i / ACROSS, i % ACROSS);
             let at = |v: usize, count: usize| v as f32 / count as f32;
-            let Some(rect) =
-                NormBox::new(at(column, ACROSS), at(row, DOWN), at(column + 1, ACROSS), at(row + 1, DOWN))
+            let Some(rect) = NormBox::new(at(column, ACROSS), at(row, DOWN), at(column + 1, ACROSS), at(row + 1, DOWN))
             else {
                 continue;
             };
             let place = &mut self.0[i];
+            if found.cut.iter().any(|d| meet(d.rect, rect)) {
+                // A wider look has to tell what it is.
+                continue;
+            }
             place.looked = Some(time);
-            if found.iter().any(|d| meet(d.rect, rect)) {
+            if found.whole.iter().any(|d| meet(d.rect, rect)) {
                 place.barren = 0;
             } else if motion.iter().any(|m| meet(*m, rect)) {
                 place.barren = place.barren.saturating_add(1);

@@ -7,13 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{
-    detection::Class,
-    geometry::NormBox,
-    ids::TrackId,
-    time::MediaTime,
-    track::FrameSeen,
-};
+use crate::domain::{detection::Class, geometry::NormBox, ids::TrackId, time::MediaTime, track::FrameSeen};
 
 /// Sightings that make a track of the judge count.
 pub const SEEN_MIN: usize = 5;
@@ -122,11 +116,7 @@ pub fn found(judge: &Course, ours: &Courses) -> (bool, bool) {
 pub fn recall(judge: &Courses, ours: &Courses) -> Recall {
     judge.counting().fold(Recall::default(), |sum, course| {
         let (any, one) = found(course, ours);
-        Recall {
-            asked: sum.asked + 1,
-            found: sum.found + usize::from(any),
-            followed: sum.followed + usize::from(one),
-        }
+        Recall { asked: sum.asked + 1, found: sum.found + usize::from(any), followed: sum.followed + usize::from(one) }
     })
 }
 
