@@ -32,7 +32,7 @@ use crate::{
         throttle::Throttle,
     },
     store::Store,
-    vision::{Vision, model::Model},
+    vision::{Program, Vision, model::Model},
 };
 
 use fleet::Fleet;
@@ -191,7 +191,8 @@ impl Seeing<'_> {
             tracing::error!("{refusal}");
         }
         let model_sha256 = model.as_ref().ok().and_then(|m| m.as_ref()).map(|m| m.sha256.clone());
-        let program = std::env::current_exe().context("where is this program?")?;
+        let path = std::env::current_exe().context("where is this program?")?;
+        let program = Program { path, cache: Some(self.config.data.join("cache")) };
         let (clock, counters, board) = (self.clock.clone(), Arc::clone(self.counters), Arc::clone(self.board));
         let (vision, out) = Vision::start(program, model, clock, counters, board, self.stop.clone(), core);
         let settings = events::EventsConfig { data_dir: self.config.data.clone(), model_sha256 };

@@ -50,6 +50,8 @@ pub struct VisionState {
     pub detector: Option<String>,
     /// Why there is no detector, or what went wrong last.
     pub why: Option<String>,
+    /// What this machine's kernel lacks for shutting the child in; empty when it lacks nothing.
+    pub lacks: Vec<String>,
 }
 
 /// The board. Readers get copies; nobody holds its lock while waiting.

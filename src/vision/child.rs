@@ -22,6 +22,7 @@ use super::{
     desk::{Ask, Desk, Uplink, Watch, Worker},
     link::{self, Down, Totals, Up},
     model::{MODEL_BYTES_MAX, ModelSpec},
+    sandbox::{self, Lack},
     still::{Darkroom, Negative},
 };
 use crate::{
@@ -40,7 +41,8 @@ const DRAIN_STEP: Duration = Duration::from_millis(10);
 const CAMERAS_MAX: usize = 512;
 
 /// The `vision` command: never typed by a person. The exit code: 0 after `Finish` or when the parent is gone, 2 when
-/// standard input is no socket, 3 for a message that makes no sense, 4 when something got stuck or panicked.
+/// standard input is no socket, 3 for a message that makes no sense, 4 when something got stuck or panicked, 5 when it
+/// could not shut itself in.
 #[must_use]
 pub fn child_main() -> i32 {
     // A subscriber that is there already is as good.
@@ -51,7 +53,15 @@ pub fn child_main() -> i32 {
         tracing::error!("`vonglau vision` is started by `vonglau serve`, with a socket as standard input");
         return 2;
     };
-    match Child::run(reading, writing) {
+    // Before the first thread and the first foreign byte.
+    let lacks = match sandbox::enter() {
+        Ok(lacks) => lacks,
+        Err(e) => {
+            tracing::error!("{e}");
+            return 5;
+        }
+    };
+    match Child::run(reading, writing, lacks) {
         Ok(()) => 0,
         Err(e) if e.kind() == std::io::ErrorKind::InvalidData => {
             tracing::error!("the serving process cannot be understood: {e}");
@@ -60,6 +70,13 @@ pub fn child_main() -> i32 {
         // The parent was killed.
         Err(_) => 0,
     }
+}
+
+/// The `vision registry` command: has GStreamer write the list of its plugins to where `GST_REGISTRY` says, which the
+/// child, shut in, could not. Loads every plugin that is new, so it is a process of its own. The exit code.
+#[must_use]
+pub fn registry_main() -> i32 {
+    i32::from(decode::start().is_err())
 }
 
 /// What `pulse` needs to know of a camera.
@@ -120,10 +137,11 @@ fn nonsense(what: &'static str) -> std::io::Error {
 }
 
 impl Child {
-    fn run(mut reading: UnixStream, writing: UnixStream) -> std::io::Result<()> {
+    fn run(mut reading: UnixStream, writing: UnixStream, lacks: Vec<Lack>) -> std::io::Result<()> {
         let clock = Clock::machine();
         let up = Arc::new(Uplink::new(writing));
         up.send(&Up::Hello);
+        up.send(&Up::Sandbox { lacks });
         let mut buffer = BytesMut::new();
         let start = match link::read_message(&mut reading, &mut buffer)? {
             Some(Down::Hello { start }) => start,

@@ -11,11 +11,11 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::model::ModelSpec;
+use super::{model::ModelSpec, sandbox::Lack};
 use crate::domain::{geometry::NormBox, ids::CameraId, packet::Codec, time::MediaTime, track::FrameSeen};
 
 /// Grows with every change of a message.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 /// The most bytes a message may take.
 pub const MESSAGE_MAX: usize = 4 << 20;
 /// Bytes of a model that travel in one message.
@@ -128,6 +128,11 @@ pub struct Totals {
 pub enum Up {
     /// First message.
     Hello,
+    /// Second message: what the kernel does not do for the sandbox this process is in.
+    Sandbox {
+        /// Each at most once.
+        lacks: Vec<Lack>,
+    },
     /// How many of a camera's packets have gone into its decoder or away.
     Ack {
         /// Whose.
@@ -301,6 +306,7 @@ impl Up {
             Self::StillDone { jpeg: still, .. } => still.as_ref().is_none_or(jpeg),
             Self::Detector { name, why } => [name, why].into_iter().flatten().all(|t| t.len() <= TEXT_MAX),
             Self::Failure { text } => text.len() <= TEXT_MAX,
+            Self::Sandbox { lacks } => lacks.is_sorted_by(|a, b| a < b),
             Self::Hello | Self::Ack { .. } | Self::SnapshotGone { .. } | Self::Totals(_) | Self::Done => true,
         };
         if sound { Ok(()) } else { Err(LinkError::Impossible("a score, picture or text out of bounds")) }

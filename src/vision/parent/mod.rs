@@ -6,7 +6,6 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -17,7 +16,12 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::{StreamExt, StreamMap, StreamNotifyClose, wrappers::ReceiverStream};
 
+mod registry;
+
+use registry::Registry;
+
 use super::{
+    Program,
     asked::{Asked, Asker},
     lane::{Lane, Offer},
     link::{Down, LinkError, MESSAGE_MAX, Totals, Up},
@@ -76,7 +80,7 @@ pub(super) enum Control {
 /// What the task is given.
 #[derive(Debug)]
 pub(super) struct Given {
-    pub program: PathBuf,
+    pub program: Program,
     pub model: Option<Model>,
     /// Why there is no model though there should be one.
     pub refused: Option<Refusal>,
@@ -116,6 +120,7 @@ struct Closing {
 
 pub(super) struct Parent {
     given: Given,
+    registry: Registry,
     wire: Option<Wire>,
     retry: BootTime,
     failures: usize,
@@ -139,6 +144,7 @@ impl Parent {
     pub fn new(given: Given) -> Self {
         let retry = given.clock.boot();
         Self {
+            registry: Registry::new(given.program.cache.clone()),
             given,
             wire: None,
             retry,
@@ -221,11 +227,16 @@ impl Parent {
             // All handles are gone.
             Happened::Control(None) => self.close(None),
             Happened::Room => self.hand_on(),
-            Happened::Wire(turn) => {
-                if turn? == Turn::Read {
-                    self.hear()?;
+            Happened::Wire(turn) => match turn? {
+                Turn::Read => self.hear()?,
+                Turn::Said => {
+                    let now = self.now();
+                    if let Some(wire) = &mut self.wire {
+                        wire.pass_on(now);
+                    }
                 }
-            }
+                Turn::Written => {}
+            },
             Happened::Packet(camera, Some(packet)) => self.packet(camera, &packet)?,
             Happened::Packet(camera, None) => {
                 self.forget(camera)?;
@@ -339,6 +350,13 @@ impl Parent {
         let now = self.now();
         match message {
             Up::Hello => {}
+            Up::Sandbox { lacks } => {
+                for (_, en) in lacks.iter().map(|l| l.says()) {
+                    tracing::warn!("{en}");
+                }
+                let lacks = lacks.iter().map(|l| l.says()).map(|(vi, en)| format!("{vi} / {en}")).collect();
+                self.given.board.vision.send_modify(|state| state.lacks = lacks);
+            }
             Up::Ack { camera, generation, packets } => {
                 if let Some(lane) = self.lanes.get_mut(&camera) {
                     lane.ack(generation, packets, now);
@@ -372,8 +390,7 @@ impl Parent {
                     (Some(name), _) => tracing::info!(detector = name, "detector loaded"),
                     (None, why) => tracing::warn!(why = why.as_deref(), "no detector: only motion is seen"),
                 }
-                let state = VisionState { running: true, detector: name, why };
-                self.given.board.vision.send_replace(state);
+                self.given.board.vision.send_modify(|state| (state.detector, state.why) = (name, why));
             }
             Up::Failure { text } => {
                 if let Some(times) = self.failed.say(1, self.now()) {
@@ -400,7 +417,7 @@ impl Parent {
         self.asked.expire(now);
         self.step_closing(now)?;
         let Some(wire) = &mut self.wire else {
-            if now >= self.retry && self.closing.is_none() {
+            if now >= self.retry && self.closing.is_none() && self.registry.is_ready(&self.given.program.path, now) {
                 self.start(now)?;
             }
             return Ok(());
@@ -447,11 +464,12 @@ impl Parent {
             (Some(_), None) => Some(DEADLY_MODEL.to_owned()),
             (Some(_), Some(_)) => None,
         };
-        let wire = Wire::start(&self.given.program, model, self.given.clock.media(), now)?;
+        let (program, media) = (&self.given.program.path, self.given.clock.media());
+        let wire = Wire::start(program, self.registry.file(), model, media, now)?;
         let pid = wire.pid().unwrap_or_default();
         self.given.pid.store(pid, Ordering::Relaxed);
         tracing::info!(pid, "vision started");
-        let state = VisionState { running: true, detector: None, why };
+        let state = VisionState { running: true, why, ..VisionState::default() };
         self.given.board.vision.send_replace(state);
         self.wire = Some(wire);
         Ok(())
@@ -471,7 +489,7 @@ impl Parent {
             let how = wire.end(grace).await;
             tracing::warn!(why = %why, how, "vision failed");
         } else {
-            tracing::warn!(why = %why, program = %self.given.program.display(), "vision cannot be started");
+            tracing::warn!(why = %why, program = %self.given.program.path.display(), "vision cannot be started");
         }
         self.given.counters.vision_restarts.add(1);
         let (base, now_totals) = (&mut self.base, std::mem::take(&mut self.totals));
@@ -487,7 +505,7 @@ impl Parent {
         let wait_ms = BACKOFF_MS.get(self.failures).copied().unwrap_or(BACKOFF_LATER_MS);
         self.failures += 1;
         self.retry = now.plus_us(wait_ms * 1000);
-        let state = VisionState { running: false, detector: None, why: Some(why.to_string()) };
+        let state = VisionState { why: Some(why.to_string()), ..VisionState::default() };
         self.given.board.vision.send_replace(state);
     }
 }
