@@ -106,6 +106,11 @@ pub enum Down {
         /// NAL units behind 4-byte lengths.
         data: Bytes,
     },
+    /// Frames of a camera that are looked at lie at least so far apart.
+    Pace {
+        /// Microseconds.
+        every_us: i64,
+    },
     /// No packet follows: finish what is there, say `Done`, end.
     Finish,
 }
@@ -117,10 +122,39 @@ pub struct Totals {
     pub frames_decoded: u64,
     /// Frames the gate looked at.
     pub frames_analysed: u64,
+    /// Runs of the detector that were wanted.
+    pub inferences_asked: u64,
     /// Runs of the detector.
     pub inferences: u64,
     /// Frames dropped because the detector's answer held a number that is none.
     pub frames_not_a_number: u64,
+}
+
+/// What one camera's frames went through, since its `Camera`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frames {
+    /// Whose.
+    pub camera: CameraId,
+    /// As given in `Camera`.
+    pub generation: u32,
+    /// Came out of the decoder.
+    pub decoded: u64,
+    /// Of these were to be looked at, by their time.
+    pub due: u64,
+    /// Of these were replaced by a newer one before there was time for them.
+    pub replaced: u64,
+}
+
+/// What the child can do and how much of it is used.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Effort {
+    /// How long the analysis thread has worked since the start, microseconds.
+    pub busy_us: u64,
+    /// What a frame with a run of the detector costs, microseconds; measured when the detector is loaded, and from then
+    /// on. 0 without one.
+    pub inference_us: u64,
+    /// Of each camera.
+    pub cameras: Vec<Frames>,
 }
 
 /// What the child says.
@@ -178,6 +212,8 @@ pub enum Up {
     },
     /// Said four times a second whatever happens: the sign of life.
     Totals(Totals),
+    /// Said once a second.
+    Effort(Effort),
     /// How loading the detector went.
     Detector {
         /// What it is, for a person.
@@ -306,6 +342,10 @@ impl Up {
             Self::StillDone { jpeg: still, .. } => still.as_ref().is_none_or(jpeg),
             Self::Detector { name, why } => [name, why].into_iter().flatten().all(|t| t.len() <= TEXT_MAX),
             Self::Failure { text } => text.len() <= TEXT_MAX,
+            Self::Effort(effort) => {
+                effort.cameras.len() <= ITEMS_MAX
+                    && effort.cameras.iter().all(|f| f.replaced <= f.due && f.due <= f.decoded)
+            }
             Self::Sandbox { lacks } => lacks.is_sorted_by(|a, b| a < b),
             Self::Hello | Self::Ack { .. } | Self::SnapshotGone { .. } | Self::Totals(_) | Self::Done => true,
         };

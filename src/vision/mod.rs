@@ -68,11 +68,13 @@ pub struct Program {
     pub path: PathBuf,
     /// Where what makes its start quick is kept, in a folder that only this account may write; `None`: nowhere.
     pub cache: Option<PathBuf>,
+    /// The most memory it may hold, bytes; `None`: by the number of cameras.
+    pub memory_max: Option<u64>,
 }
 
 impl From<PathBuf> for Program {
     fn from(path: PathBuf) -> Self {
-        Self { path, cache: None }
+        Self { path, cache: None, memory_max: None }
     }
 }
 
@@ -148,6 +150,11 @@ impl Vision {
         // After the end nobody listens; the sender says so by being closed.
         let _ = self.control.send(parent::Control::Camera(camera, packets));
         sender
+    }
+    /// Somebody saved a camera's settings: nothing that it did to the child is held against it any more.
+    pub fn saved(&self, camera: CameraId) {
+        // After the end nobody listens.
+        let _ = self.control.send(parent::Control::Saved(camera));
     }
     /// Process id of the child, if it runs.
     #[must_use]

@@ -19,7 +19,10 @@ use super::{
     sandbox::REGISTRY,
 };
 use crate::{
-    domain::time::{BootTime, MediaTime},
+    domain::{
+        ids::CameraId,
+        time::{BootTime, MediaTime},
+    },
     runtime::throttle::Throttle,
 };
 
@@ -30,6 +33,8 @@ const WRITE_AT_ONCE: usize = 64 << 10;
 const LINE_MAX: usize = 1000;
 /// Descriptors from this one on are the parent's own business.
 const FIRST_OWN: i32 = 3;
+/// The parent looks for words this often before it calls the child silent.
+const LISTENED_MIN: u32 = 10;
 
 /// Why the child is given up.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +51,12 @@ pub enum WireError {
     /// Nothing was heard though there was something to say.
     #[error("it was silent for {0} s")]
     Silent(i64),
+    /// Its memory grew beyond what it may hold, MiB.
+    #[error("it held {0} MiB of memory")]
+    Memory(u64),
+    /// It does not get on with a camera.
+    #[error("it got stuck at camera {0}")]
+    Stuck(CameraId),
 }
 
 /// A started child.
@@ -63,6 +74,8 @@ pub struct Wire {
     model: Option<Bytes>,
     /// Since when something was said and nothing heard.
     unheard: Option<BootTime>,
+    /// How often since then the parent had time to listen.
+    listened: u32,
     /// When it was started.
     pub started: BootTime,
     /// Whether it is still loading its detector.
@@ -118,6 +131,7 @@ impl Wire {
             flush: true,
             model: None,
             unheard: None,
+            listened: 0,
             started: now,
             loading: model.is_some(),
         };
@@ -138,7 +152,9 @@ impl Wire {
     /// # Errors
     /// [`LinkError::TooLarge`].
     pub fn say(&mut self, message: &Down, now: BootTime) -> Result<(), LinkError> {
-        self.unheard.get_or_insert(now);
+        if self.unheard.is_none() {
+            (self.unheard, self.listened) = (Some(now), 0);
+        }
         link::encode(message, &mut self.out)
     }
     /// What is to be written is to be written now.
@@ -218,14 +234,23 @@ impl Wire {
     pub fn hear(&mut self) -> Result<Option<link::Up>, LinkError> {
         let message: Option<link::Up> = link::decode(&mut self.inbox)?;
         if let Some(message) = &message {
-            self.unheard = None;
+            self.forgive();
             message.check()?;
         }
         Ok(message)
     }
     /// Begins to wait for an answer anew: the parent itself did not listen.
     pub const fn forgive(&mut self) {
-        self.unheard = None;
+        (self.unheard, self.listened) = (None, 0);
+    }
+    /// The parent has had time to listen once more.
+    pub const fn listening(&mut self) {
+        self.listened = self.listened.saturating_add(1);
+    }
+    /// Whether it listened often enough to say that nothing was said: it may have been held up itself.
+    #[must_use]
+    pub const fn is_listened_to(&self) -> bool {
+        self.listened >= LISTENED_MIN
     }
     /// How long nothing was heard though something was said, microseconds.
     #[must_use]

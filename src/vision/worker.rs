@@ -168,6 +168,7 @@ impl Engine {
     }
     fn detect(&mut self, frame: &Frame) -> Option<Vec<Detection>> {
         let detector = self.detector.as_mut()?;
+        self.totals.inferences_asked += 1;
         self.totals.inferences += 1;
         match detector.detect(frame, &mut self.scaler) {
             Ok(Outcome::Found(found)) => Some(found),
