@@ -6,6 +6,7 @@ mod say;
 mod accept_disk;
 mod analyze;
 mod camera;
+mod capacity;
 mod check;
 mod demo;
 mod model;

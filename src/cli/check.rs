@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{PlaceArgs, start_log, ways, without_telemetry};
+use super::{PlaceArgs, capacity, start_log, ways, without_telemetry};
 use crate::{
     app, camera,
     config::{self, Config},
@@ -61,6 +61,9 @@ pub(super) async fn run(args: PlaceArgs) -> anyhow::Result<ExitCode> {
             report.fine("dữ liệu/database", config.data.join("vonglau.db").display());
             check_disk(&config, &store, &mut report).await;
             check_alarms(&config, &store, &mut report).await;
+            if app::is_running(&config.data) {
+                capacity::check(config.listen, &mut report).await;
+            }
             check_cameras(&store, &mut report).await;
             store.close().await;
         }

@@ -106,13 +106,13 @@ pub enum Down {
         /// NAL units behind 4-byte lengths.
         data: Bytes,
     },
+    /// No packet follows: finish what is there, say `Done`, end.
+    Finish,
     /// Frames of a camera that are looked at lie at least so far apart.
     Pace {
         /// Microseconds.
         every_us: i64,
     },
-    /// No packet follows: finish what is there, say `Done`, end.
-    Finish,
 }
 
 /// What the child has done so far, since its own start.
@@ -122,12 +122,12 @@ pub struct Totals {
     pub frames_decoded: u64,
     /// Frames the gate looked at.
     pub frames_analysed: u64,
-    /// Runs of the detector that were wanted.
-    pub inferences_asked: u64,
     /// Runs of the detector.
     pub inferences: u64,
     /// Frames dropped because the detector's answer held a number that is none.
     pub frames_not_a_number: u64,
+    /// Runs of the detector that were wanted.
+    pub inferences_asked: u64,
 }
 
 /// What one camera's frames went through, since its `Camera`.
@@ -162,11 +162,6 @@ pub struct Effort {
 pub enum Up {
     /// First message.
     Hello,
-    /// Second message: what the kernel does not do for the sandbox this process is in.
-    Sandbox {
-        /// Each at most once.
-        lacks: Vec<Lack>,
-    },
     /// How many of a camera's packets have gone into its decoder or away.
     Ack {
         /// Whose.
@@ -212,8 +207,6 @@ pub enum Up {
     },
     /// Said four times a second whatever happens: the sign of life.
     Totals(Totals),
-    /// Said once a second.
-    Effort(Effort),
     /// How loading the detector went.
     Detector {
         /// What it is, for a person.
@@ -228,6 +221,13 @@ pub enum Up {
     },
     /// Everything is finished.
     Done,
+    /// Second message: what the kernel does not do for the sandbox this process is in.
+    Sandbox {
+        /// Each at most once.
+        lacks: Vec<Lack>,
+    },
+    /// Said once a second.
+    Effort(Effort),
 }
 
 /// Why the other side cannot be understood.

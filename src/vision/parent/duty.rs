@@ -12,6 +12,8 @@ use crate::{
 
 /// The share of time worked is that of so many seconds.
 const SPAN: usize = 5;
+/// Whether the machine is fast enough is looked at so often, microseconds.
+const JUDGED_EVERY_US: i64 = 1_000_000;
 /// Memory is looked at so often, microseconds.
 const MEMORY_EVERY_US: i64 = 500_000;
 
@@ -21,6 +23,7 @@ pub(super) struct Duty {
     worked: VecDeque<(BootTime, u64)>,
     inference_us: u64,
     looked: Option<BootTime>,
+    judged: Option<BootTime>,
     /// What the child holds and what it may hold, bytes.
     pub memory: (u64, u64),
 }
@@ -40,11 +43,11 @@ impl Duty {
     }
     /// Whether it is time to look at memory again.
     pub fn looks_at_memory(&mut self, now: BootTime) -> bool {
-        let due = self.looked.is_none_or(|t| now.since(t) >= MEMORY_EVERY_US);
-        if due {
-            self.looked = Some(now);
-        }
-        due
+        is_due(&mut self.looked, MEMORY_EVERY_US, now)
+    }
+    /// Whether it is time to judge the load again.
+    pub fn judges(&mut self, now: BootTime) -> bool {
+        is_due(&mut self.judged, JUDGED_EVERY_US, now)
     }
     /// Share of the last seconds in which the analysis thread worked.
     fn busy(&self) -> f32 {
@@ -52,6 +55,14 @@ impl Duty {
         let passed = end.since(*begin);
         if passed <= 0 { 0.0 } else { (after.saturating_sub(*before) as f32 / passed as f32).min(1.0) }
     }
+}
+
+fn is_due(last: &mut Option<BootTime>, every_us: i64, now: BootTime) -> bool {
+    let due = last.is_none_or(|t| now.since(t) >= every_us);
+    if due {
+        *last = Some(now);
+    }
+    due
 }
 
 impl Parent {

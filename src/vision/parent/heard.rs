@@ -59,7 +59,6 @@ impl Parent {
                     }
                 }
                 self.duty.effort(&effort, now);
-                self.judge(now)?;
             }
             Up::Detector { name, why } => {
                 if let Some(wire) = &mut self.wire {

@@ -66,6 +66,9 @@ impl Parent {
         if self.greeted {
             self.suspects.step(now);
         }
+        if self.duty.judges(now) {
+            self.judge(now)?;
+        }
         Ok(())
     }
     /// First the sources get a moment to end, then the child gets one to finish.
