@@ -2,7 +2,16 @@
 
 mod common;
 
-use std::{collections::BTreeSet, os::unix::process::CommandExt, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    os::unix::process::CommandExt,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use common::wait;
@@ -23,6 +32,7 @@ use vonglau::{
     vision::{
         Vision, VisionOut,
         analyze::analyze,
+        decode::{Decoder, Outlet, Sampler},
         link::{Up, VERSION},
         model::Model,
     },
@@ -478,6 +488,31 @@ async fn a_hard_stop_ends_the_child_at_once() {
     rig.stop.now();
     assert!(wait::done(rig.tasks.drain()).await.is_empty());
     assert!(rig.vision.pid().is_none() && wait::done(rig.out.seen.recv()).await.is_none());
+}
+
+#[test]
+fn a_packet_counts_as_dealt_with_when_the_decoder_comes_back_from_it_and_the_last_one_too() {
+    vonglau::vision::decode::start().unwrap();
+    for encoder in [PLAIN, REORDERED, H265] {
+        let (packets, params) = packets(20, encoder);
+        let consumed = Arc::new(AtomicU64::new(0));
+        let (at_frame, seen) = (consumed.clone(), Arc::new(AtomicU64::new(0)));
+        let counted = seen.clone();
+        let outlet = Outlet {
+            camera: CAMERA,
+            sampler: Arc::new(Sampler::default()),
+            decoded: Arc::default(),
+            consumed: consumed.clone(),
+            // Called while the decoder is at a packet: that one must not count yet.
+            frames: Arc::new(move |_| drop(counted.fetch_max(at_frame.load(Ordering::Relaxed), Ordering::Relaxed))),
+        };
+        let decoder = Decoder::new(params.codec, &params.decoder_config, outlet).unwrap();
+        for (time, key, data) in &packets {
+            decoder.push(MediaTime(*time), *key, data.clone()).unwrap();
+        }
+        wait::until(|| consumed.load(Ordering::Relaxed) == packets.len() as u64);
+        assert!(seen.load(Ordering::Relaxed) < packets.len() as u64, "{encoder}");
+    }
 }
 
 #[test]

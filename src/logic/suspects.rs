@@ -1,8 +1,7 @@
 //! Which camera kills the analysis. Pure.
 //!
-//! When the process dies, every camera with packets it had not dealt with may have done it. A single one did it; of
-//! several each is a suspect, kept away and let in again one at a time. One that is alone on trial when the process dies
-//! again is convicted. After [`CONVICTIONS_MAX`] convictions it gives key frames only, which use the least of a
+//! When the process dies, every camera with packets it had not dealt with may have done it: a suspect, kept away and let
+//! in again, one suspect at a time. One that is on trial when the process dies again is convicted. After [`CONVICTIONS_MAX`] convictions it gives key frames only, which use the least of a
 //! decoder; if it kills with those too, nothing, until its settings are saved again.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -106,12 +105,8 @@ impl Suspects {
             // It had no part in this one, and its own trial is still to come.
             self.waiting.push_front(trial.camera);
         }
-        let mut open = open.iter().copied().filter(|c| !self.waiting.contains(c) && self.sentence(*c) < Admission::Off);
-        let (first, more) = (open.next()?, open.collect::<Vec<_>>());
-        if more.is_empty() && self.waiting.is_empty() {
-            return Some(self.convict(first, now));
-        }
-        let mut fresh: Vec<_> = std::iter::once(first).chain(more).collect();
+        let fresh = open.iter().copied().filter(|c| !self.waiting.contains(c) && self.sentence(*c) < Admission::Off);
+        let mut fresh: Vec<_> = fresh.collect();
         // Those with a record last, so that the others are back soon.
         fresh.sort_by_key(|c| (self.records.get(c).map_or(0, |r| r.convictions), *c));
         self.waiting.extend(fresh);
@@ -131,7 +126,13 @@ impl Suspects {
     fn sentence(&self, camera: CameraId) -> Admission {
         self.records.get(&camera).map_or(Admission::Full, |r| r.sentence)
     }
-    fn convict(&mut self, camera: CameraId, now: BootTime) -> Conviction {
+    /// It was this camera: nothing else can have been.
+    pub fn convict(&mut self, camera: CameraId, now: BootTime) -> Conviction {
+        if let Some(trial) = self.trial.take_if(|t| t.camera != camera) {
+            self.waiting.push_front(trial.camera);
+        }
+        self.trial = None;
+        self.waiting.retain(|c| *c != camera);
         let record =
             self.records.entry(camera).or_insert(Record { convictions: 0, last: now, sentence: Admission::Full });
         if record.sentence == Admission::Full && now.since(record.last) > FORGOTTEN_US {
@@ -198,14 +199,14 @@ mod tests {
     }
 
     #[test]
-    fn alone_it_is_convicted_at_once_and_old_convictions_are_forgotten() {
+    fn one_death_convicts_nobody_and_old_convictions_are_forgotten() {
         let mut suspects = Suspects::default();
+        assert_eq!(suspects.death(&set(&[1]), BootTime(0)), None, "somebody may have killed it from outside");
         let mut at = |s: i64| {
             let now = BootTime(s * 1_000_000);
-            let convicted = suspects.death(&set(&[1]), now).map(|c| (c.times, c.sentence));
             suspects.step(now);
             suspects.fed(CameraId(1), now);
-            convicted
+            suspects.death(&set(&[1]), now).map(|c| (c.times, c.sentence))
         };
         assert_eq!(at(1), Some((1, Admission::Full)));
         assert_eq!(at(2), Some((2, Admission::Full)));
@@ -213,6 +214,21 @@ mod tests {
         assert_eq!(at(100_001), Some((2, Admission::Full)));
         assert_eq!(at(100_002), Some((3, Admission::KeyFrames)));
         assert_eq!(at(300_000), Some((4, Admission::Off)), "a sentence is not forgotten");
+    }
+
+    #[test]
+    fn a_camera_known_to_be_the_one_is_convicted_and_another_on_trial_is_tried_again() {
+        let mut suspects = Suspects::default();
+        suspects.death(&set(&[1, 2]), BootTime(0));
+        suspects.step(BootTime(1));
+        assert_eq!(suspects.convict(CameraId(3), BootTime(2)).times, 1);
+        suspects.step(BootTime(3));
+        assert_eq!(
+            [1, 2, 3].map(|c| suspects.admission(CameraId(c))),
+            [Admission::Full, Admission::Waiting, Admission::Waiting]
+        );
+        assert_eq!(suspects.convict(CameraId(1), BootTime(4)).times, 1);
+        assert_eq!(suspects.count(), 3);
     }
 
     #[test]

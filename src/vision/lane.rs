@@ -128,6 +128,10 @@ impl Lane {
     pub fn newest_seen(&self) -> Option<MediaTime> {
         self.seen.filter(|seen| self.announced && self.newest.is_some_and(|newest| newest > *seen))
     }
+    /// The parent itself did not listen: begins to wait anew.
+    pub fn forgive(&mut self, now: BootTime) {
+        self.progress = self.progress.map(|_| now);
+    }
     /// Whether this camera's decoder has been stuck for long.
     #[must_use]
     pub fn is_stuck(&self, now: BootTime) -> bool {
@@ -255,8 +259,10 @@ mod tests {
         assert!(lane.is_stuck(NOW.plus_us(STUCK_US + 1)));
         lane.ack(7, 1, NOW);
         assert!(lane.is_stuck(NOW.plus_us(STUCK_US * 2)), "an answer of an earlier life");
+        lane.forgive(NOW.plus_us(STUCK_US));
+        assert!(!lane.is_stuck(NOW.plus_us(STUCK_US * 2)), "nobody listened");
         lane.ack(0, 1, NOW);
-        assert!(!lane.is_stuck(NOW.plus_us(STUCK_US * 2)));
+        assert!(!lane.is_stuck(NOW.plus_us(STUCK_US * 3)) && !lane.is_open());
     }
 
     proptest! {

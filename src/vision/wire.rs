@@ -36,6 +36,16 @@ const FIRST_OWN: i32 = 3;
 /// The parent looks for words this often before it calls the child silent.
 const LISTENED_MIN: u32 = 10;
 
+/// What of the parent's environment the child gets, by the beginning of the name: where libraries are and how they behave,
+/// the language. The rest may hold what is nobody's business there.
+const ENVIRONMENT: [&str; 12] =
+    ["LD_", "GST_", "ORC_", "ORT_", "VONGLAU_", "RUST_", "LANG", "LC_", "TZ", "MALLOC_", "GLIBC_", "FAKETIME"];
+
+fn is_for_child(name: &std::ffi::OsStr) -> bool {
+    let name = name.to_string_lossy();
+    ENVIRONMENT.iter().any(|beginning| name.starts_with(beginning))
+}
+
 /// Why the child is given up.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
@@ -99,6 +109,7 @@ impl Wire {
         // Whatever this process was given by who started it stays with this process.
         close_fds::CloseFdsBuilder::new().cloexecfrom(FIRST_OWN);
         let mut command = Command::new(program);
+        command.env_clear().envs(std::env::vars_os().filter(|(name, _)| is_for_child(name)));
         if let Some(registry) = registry {
             // Prepared just now; the child may not write another.
             command.env(REGISTRY, registry).env("GST_REGISTRY_UPDATE", "no");

@@ -108,11 +108,15 @@ impl Parent {
         if !self.greeted {
             return;
         }
-        let open: BTreeSet<CameraId> = match why {
-            WireError::Stuck(camera) => BTreeSet::from([*camera]),
-            _ => self.lanes.iter().filter(|(_, lane)| lane.is_open()).map(|(c, _)| *c).collect(),
+        let open: BTreeSet<CameraId> = self.lanes.iter().filter(|(_, lane)| lane.is_open()).map(|(c, _)| *c).collect();
+        // That it got stuck at one says something only when it got on with another meanwhile: a machine whose disk or
+        // memory fails for seconds holds up all of them.
+        let others_went_on = |camera: CameraId| self.lanes.iter().any(|(c, l)| *c != camera && !l.is_stuck(now));
+        let convicted = match why {
+            WireError::Stuck(camera) if others_went_on(*camera) => Some(self.suspects.convict(*camera, now)),
+            _ => self.suspects.death(&open, now),
         };
-        if let Some(c) = self.suspects.death(&open, now) {
+        if let Some(c) = convicted {
             tracing::warn!(camera = %c.camera, times = c.times, sentence = ?c.sentence, "this camera killed vision");
         }
     }

@@ -52,6 +52,7 @@ impl Parent {
         wire.flush();
         if !self.pending.is_empty() {
             wire.forgive();
+            self.lanes.values_mut().for_each(|lane| lane.forgive(now));
         }
         let patience_us = if self.greeted && self.lanes.values().any(Lane::is_open) { SILENCE_US } else { START_US };
         if wire.silent_us(now) > patience_us && wire.is_listened_to() {

@@ -327,7 +327,9 @@ impl Parent {
     fn skip(&mut self, camera: CameraId, why: Skip, now: BootTime) {
         self.flows.skipped(camera, why);
         self.given.counters.vision_skipped.add(1);
-        if let Some(times) = self.throttle.say(1, now) {
+        // What is left out on purpose is said where it is decided.
+        let on_purpose = matches!(why, Skip::Suspect | Skip::KeyFramesOnly | Skip::Load);
+        if !on_purpose && let Some(times) = self.throttle.say(1, now) {
             tracing::warn!(camera = %camera, why = why.name(), times, "packets skipped by vision");
         }
     }

@@ -22,6 +22,8 @@ const FREE: &[c_long] = &[
     libc::SYS_mprotect,
     libc::SYS_madvise,
     libc::SYS_mincore,
+    libc::SYS_mlock,
+    libc::SYS_munlock,
     libc::SYS_msync,
     libc::SYS_get_mempolicy,
     libc::SYS_membarrier,

@@ -52,6 +52,8 @@ const ABI_ASKED: ABI = ABI::V6;
 
 /// Address space, bytes: far above what 37 cameras take (1 GiB would be a crash, measured), a stop for what runs wild.
 const ADDRESSES_MAX: u64 = 16 << 30;
+/// Memory that may be held from being swapped, bytes: a library of ciphers wants a little when it is loaded.
+const LOCKED_MAX: u64 = 64 << 10;
 /// Open files; a decoder has about six.
 const FILES_MAX: u64 = 4096;
 
@@ -163,7 +165,7 @@ fn limit() -> bool {
         (Resource::Core, 0),
         (Resource::As, ADDRESSES_MAX),
         (Resource::Nofile, FILES_MAX),
-        (Resource::Memlock, 0),
+        (Resource::Memlock, LOCKED_MAX),
         (Resource::Msgqueue, 0),
     ];
     // A log that is a file would end the process at its next line; the parent gives a pipe.
