@@ -2,16 +2,7 @@
 
 mod common;
 
-use std::{
-    collections::BTreeSet,
-    os::unix::process::CommandExt,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeSet, os::unix::process::CommandExt, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use common::wait;
@@ -32,7 +23,6 @@ use vonglau::{
     vision::{
         Vision, VisionOut,
         analyze::analyze,
-        decode::{Decoder, Outlet, Sampler},
         link::{Up, VERSION},
         model::Model,
     },
@@ -247,15 +237,9 @@ impl Rig {
     fn playing(encoder: &str, model: Option<Model>, program: std::path::PathBuf) -> Self {
         let (clock, board, counters) = (Clock::machine(), Arc::new(Board::default()), Arc::new(Counters::default()));
         let (stop, mut tasks) = (Stop::new(), Tasks::new());
-        let (vision, out) = Vision::start(
-            program.into(),
-            Ok(model),
-            clock.clone(),
-            counters.clone(),
-            board.clone(),
-            stop.clone(),
-            &mut tasks,
-        );
+        let (program, model, told) = (program.into(), Ok(model), stop.clone());
+        let (vision, out) =
+            Vision::start(program, model, clock.clone(), counters.clone(), board.clone(), told, &mut tasks);
         let sender = vision.camera(CAMERA);
         let (packets, params) = packets(FPS * 5, encoder);
         let start_us = clock.media().0;
@@ -459,11 +443,8 @@ async fn a_child_that_talks_nonsense_is_put_down_again_and_again() {
     for nonsense in [&endless[..], &none, &unasked_end] {
         let (program, words) = (folder.path().join("liar"), folder.path().join("words"));
         std::fs::write(&words, nonsense).unwrap();
-        std::fs::write(
-            &program,
-            format!("#!/bin/sh\n[ \"$2\" ] && exit\ncat {} >&0\nexec sleep 60\n", words.display()),
-        )
-        .unwrap();
+        let script = format!("#!/bin/sh\n[ \"$2\" ] && exit\ncat {} >&0\nexec sleep 60\n", words.display());
+        std::fs::write(&program, script).unwrap();
         std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
         let mut rig = Rig::playing(PLAIN, None, program);
         let counters = rig.counters.clone();
@@ -488,31 +469,6 @@ async fn a_hard_stop_ends_the_child_at_once() {
     rig.stop.now();
     assert!(wait::done(rig.tasks.drain()).await.is_empty());
     assert!(rig.vision.pid().is_none() && wait::done(rig.out.seen.recv()).await.is_none());
-}
-
-#[test]
-fn a_packet_counts_as_dealt_with_when_the_decoder_comes_back_from_it_and_the_last_one_too() {
-    vonglau::vision::decode::start().unwrap();
-    for encoder in [PLAIN, REORDERED, H265] {
-        let (packets, params) = packets(20, encoder);
-        let consumed = Arc::new(AtomicU64::new(0));
-        let (at_frame, seen) = (consumed.clone(), Arc::new(AtomicU64::new(0)));
-        let counted = seen.clone();
-        let outlet = Outlet {
-            camera: CAMERA,
-            sampler: Arc::new(Sampler::default()),
-            decoded: Arc::default(),
-            consumed: consumed.clone(),
-            // Called while the decoder is at a packet: that one must not count yet.
-            frames: Arc::new(move |_| drop(counted.fetch_max(at_frame.load(Ordering::Relaxed), Ordering::Relaxed))),
-        };
-        let decoder = Decoder::new(params.codec, &params.decoder_config, outlet).unwrap();
-        for (time, key, data) in &packets {
-            decoder.push(MediaTime(*time), *key, data.clone()).unwrap();
-        }
-        wait::until(|| consumed.load(Ordering::Relaxed) == packets.len() as u64);
-        assert!(seen.load(Ordering::Relaxed) < packets.len() as u64, "{encoder}");
-    }
 }
 
 #[test]

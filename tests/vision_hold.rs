@@ -5,21 +5,31 @@ mod common;
 
 use std::{
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use common::{
     house::{Cameras, HANGING, House},
     recorded::{assert_unbroken, recorded},
     wait,
 };
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app::AppSink;
 use vonglau::{
-    domain::camera::StreamKind,
+    domain::{camera::StreamKind, ids::CameraId, packet::Codec, time::MediaTime},
     runtime::{board::Board, clock::Clock, counters::Counters, stop::Stop, tasks::Tasks},
     sim::ledger,
     store::Store,
-    vision::{Program, Vision},
+    vision::{
+        Program, Vision,
+        decode::{self, Decoder, Outlet, Sampler},
+    },
 };
 
 /// The vision child of a running house: a process that it started, called with `vision` alone.
@@ -123,6 +133,58 @@ async fn assert_nothing_lost(data: &Path, list: &Path) {
         }
     }
     store.close().await;
+}
+
+/// A test picture by an encoder: the decoder configuration record, and packets with their times.
+fn encoded(encoder: &str, caps: &str) -> (Vec<u8>, Vec<(i64, bool, Bytes)>) {
+    let text = format!(
+        "videotestsrc num-buffers=20 ! video/x-raw,format=I420,width=320,height=180,framerate=10/1 ! {encoder} ! \
+         video/{caps},alignment=au ! appsink name=out sync=false max-buffers=0"
+    );
+    let pipeline = gst::parse::launch(&text).unwrap().downcast::<gst::Pipeline>().unwrap();
+    let sink = pipeline.by_name("out").unwrap().downcast::<AppSink>().unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let (mut config, mut packets) = (Vec::new(), Vec::new());
+    while let Some(sample) = sink.try_pull_sample(gst::ClockTime::from_seconds(60)) {
+        let record = sample.caps().unwrap().structure(0).unwrap().get::<gst::Buffer>("codec_data").unwrap();
+        config = record.map_readable().unwrap().to_vec();
+        let buffer = sample.buffer().unwrap();
+        let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+        let data = Bytes::copy_from_slice(&buffer.map_readable().unwrap());
+        packets.push((buffer.pts().unwrap().useconds() as i64, key, data));
+    }
+    pipeline.set_state(gst::State::Null).unwrap();
+    (config, packets)
+}
+
+#[test]
+fn a_packet_counts_as_dealt_with_when_the_decoder_comes_back_from_it_and_the_last_one_too() {
+    decode::start().unwrap();
+    for (codec, encoder, caps) in [
+        (Codec::H264, "x264enc key-int-max=5 bframes=0 ! h264parse", "x-h264,stream-format=avc"),
+        (Codec::H264, "x264enc key-int-max=5 bframes=2 ! h264parse", "x-h264,stream-format=avc"),
+        (Codec::H265, "x265enc speed-preset=ultrafast key-int-max=5 ! h265parse", "x-h265,stream-format=hvc1"),
+    ] {
+        let (config, packets) = encoded(encoder, caps);
+        let (consumed, seen) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let (at_frame, counted) = (consumed.clone(), seen.clone());
+        let outlet = Outlet {
+            camera: CameraId(1),
+            sampler: Arc::new(Sampler::default()),
+            decoded: Arc::default(),
+            consumed: consumed.clone(),
+            // Called while the decoder is at a packet: that one must not count yet.
+            frames: Arc::new(move |_| {
+                counted.fetch_max(at_frame.load(Ordering::Relaxed), Ordering::Relaxed);
+            }),
+        };
+        let decoder = Decoder::new(codec, &config, outlet).unwrap();
+        for (time, key, data) in &packets {
+            decoder.push(MediaTime(*time), *key, data.clone()).unwrap();
+        }
+        wait::until(|| consumed.load(Ordering::Relaxed) == packets.len() as u64);
+        assert!(seen.load(Ordering::Relaxed) < packets.len() as u64, "{encoder}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -70,8 +70,12 @@ fn vision() {
     let (mut since_acks, mut slow, clock) = (0, false, Clock::machine());
     while let Some(message) = read_message::<Down>(&mut reading, &mut buffer).unwrap() {
         match message {
-            Down::Camera { camera, generation } => drop(lanes.insert(camera, (generation, 0))),
-            Down::CameraGone { camera } => drop(lanes.remove(&camera)),
+            Down::Camera { camera, generation } => {
+                lanes.insert(camera, (generation, 0));
+            }
+            Down::CameraGone { camera } => {
+                lanes.remove(&camera);
+            }
             Down::Packet { data, .. } if data.first() == Some(&POISON) => std::process::abort(),
             Down::Pace { every_us } => say(&Up::Failure { text: format!("pace {every_us}") }),
             Down::Packet { camera, data, .. } => {

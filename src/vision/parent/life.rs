@@ -54,6 +54,7 @@ impl Parent {
             wire.forgive();
             self.lanes.values_mut().for_each(|lane| lane.forgive(now));
         }
+        let loading = wire.loading;
         let patience_us = if self.greeted && self.lanes.values().any(Lane::is_open) { SILENCE_US } else { START_US };
         if wire.silent_us(now) > patience_us && wire.is_listened_to() {
             return Err(WireError::Silent(patience_us / 1_000_000));
@@ -64,7 +65,7 @@ impl Parent {
             return Err(WireError::Stuck(camera));
         }
         self.watch_memory(now)?;
-        if self.greeted {
+        if self.greeted && !loading {
             self.suspects.step(now);
         }
         if self.duty.judges(now) {
