@@ -35,6 +35,8 @@ pub struct Reading {
     pub busy: f32,
     /// How old the newest analysed frame of the middle camera is, microseconds.
     pub lag_us: i64,
+    /// Cameras that are analysed: there are no more groups than these.
+    pub cameras: usize,
 }
 
 /// The level, and since when it should be another.
@@ -74,10 +76,13 @@ impl Load {
         self.worse = if over { self.worse.or(Some(now)) } else { None };
         self.better = if spare { self.better.or(Some(now)) } else { None };
         let lasted = |since: Option<BootTime>, us| since.is_some_and(|t| now.since(t) >= us);
+        let most = (ALL_CAMERAS + reading.cameras.max(1).ilog2()).min(LEVELS - 1);
         let level = if lasted(self.worse, WORSE_US) {
-            (self.level + 1).min(LEVELS - 1)
+            (self.level + 1).min(most)
         } else if lasted(self.better, BETTER_US) {
             self.level.saturating_sub(1)
+        } else if self.level > most {
+            most
         } else {
             return false;
         };
@@ -118,7 +123,7 @@ mod tests {
         for s in from..from + seconds {
             let work = demand / (1 << load.level()) as f32;
             let lag_us = if work > 1.0 { 9_000_000 } else { 500_000 };
-            if load.step(Reading { busy: work.min(1.0), lag_us }, BootTime(s * 1_000_000)) {
+            if load.step(Reading { busy: work.min(1.0), lag_us, cameras: 37 }, BootTime(s * 1_000_000)) {
                 levels.push(load.level());
             }
         }
@@ -140,7 +145,7 @@ mod tests {
         let mut load = Load::default();
         for s in 0..60 {
             let busy = if s % 3 == 0 { 0.5 } else { 1.0 };
-            assert!(!load.step(Reading { busy, lag_us: 0 }, BootTime(s * 1_000_000)));
+            assert!(!load.step(Reading { busy, lag_us: 0, cameras: 37 }, BootTime(s * 1_000_000)));
         }
     }
 
@@ -157,14 +162,16 @@ mod tests {
 
         #[test]
         fn one_level_at_a_time_whatever_is_read(
-            readings in prop::collection::vec((0.0..1.0f32, 0..10_000_000i64, 1..5_000_000i64), 1..200)
+            readings in prop::collection::vec((0.0..1.0f32, 0..10_000_000i64, 1..5_000_000i64), 1..200),
+            cameras in 0..40usize,
         ) {
             let (mut load, mut now) = (Load::default(), BootTime(0));
             for (busy, lag_us, later) in readings {
                 now = now.plus_us(later);
                 let before = load.level();
-                let changed = load.step(Reading { busy, lag_us }, now);
+                let changed = load.step(Reading { busy, lag_us, cameras }, now);
                 prop_assert_eq!(changed, before != load.level());
+                prop_assert!(load.groups() <= cameras.max(1));
                 prop_assert!(before.abs_diff(load.level()) <= 1 && load.level() < LEVELS);
             }
         }

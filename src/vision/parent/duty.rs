@@ -82,7 +82,7 @@ impl Parent {
     }
     /// Looks once a second whether the machine is fast enough.
     pub(super) fn judge(&mut self, now: BootTime) -> Result<(), WireError> {
-        let reading = Reading { busy: self.duty.busy(), lag_us: self.lag_us() };
+        let reading = Reading { busy: self.duty.busy(), lag_us: self.lag_us(), cameras: self.lanes.len() };
         let changed = self.load.step(reading, now);
         if changed {
             let (level, every_us) = (self.load.level(), self.load.every_us());
