@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     config::{self, Config},
-    domain::{refusal::Refusal, rule::Rule, time::WallTime},
+    domain::{ids::CameraId, refusal::Refusal, rule::Rule, time::WallTime},
     events, http,
     record::{Recorder, ledger::Ledger, sweeper},
     runtime::{
@@ -32,7 +32,7 @@ use crate::{
         throttle::Throttle,
     },
     store::Store,
-    vision::{Vision, model::Model},
+    vision::{Program, Vision, model::Model},
 };
 
 use fleet::Fleet;
@@ -45,6 +45,9 @@ const HEARTBEAT_EVERY: Duration = Duration::from_secs(5);
 const CONFIG_EVERY: Duration = Duration::from_secs(1);
 /// How long draining may take before what is left is ended.
 const DRAIN_MOST: Duration = Duration::from_secs(10);
+
+/// Changes of the settings looked at together.
+const CHANGES_LOOKED_AT: u32 = 1000;
 
 /// How a run ends that was asked to, for the evidence of the gap that follows.
 const STOPPED: &str = "stopped by a person or the service manager (a signal)";
@@ -191,7 +194,8 @@ impl Seeing<'_> {
             tracing::error!("{refusal}");
         }
         let model_sha256 = model.as_ref().ok().and_then(|m| m.as_ref()).map(|m| m.sha256.clone());
-        let program = std::env::current_exe().context("where is this program?")?;
+        let path = std::env::current_exe().context("where is this program?")?;
+        let program = Program { path, cache: Some(self.config.data.join("cache")), memory_max: None };
         let (clock, counters, board) = (self.clock.clone(), Arc::clone(self.counters), Arc::clone(self.board));
         let (vision, out) = Vision::start(program, model, clock, counters, board, self.stop.clone(), core);
         let settings = events::EventsConfig { data_dir: self.config.data.clone(), model_sha256 };
@@ -390,10 +394,21 @@ impl Running {
             Err(error) => self.cannot_follow(&error),
         };
         if *followed != Some(latest) {
+            self.pardon(*followed).await;
             self.board.announce(Change::Config);
             *followed = Some(latest);
         }
         cameras && rules
+    }
+
+    /// Whoever saved a camera's settings has looked at it, also when nothing else came of it.
+    async fn pardon(&self, followed: Option<i64>) {
+        let (Some(vision), Some(followed)) = (&self.vision, followed) else { return };
+        for change in self.store.changes_after(followed, CHANGES_LOOKED_AT).await.unwrap_or_default() {
+            if change.what.starts_with("camera.") {
+                vision.saved(CameraId(change.object));
+            }
+        }
     }
 
     fn cannot_follow(&self, error: &crate::store::StoreError) -> bool {

@@ -6,6 +6,7 @@ mod say;
 mod accept_disk;
 mod analyze;
 mod camera;
+mod capacity;
 mod check;
 mod demo;
 mod model;
@@ -13,6 +14,7 @@ mod reindex;
 mod serve;
 mod sim;
 mod verify;
+mod ways;
 
 use std::{
     convert::Infallible,
@@ -73,7 +75,22 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// The child process; started by `serve`, not by people
     #[command(hide = true)]
-    Vision,
+    Vision {
+        /// Something else than analysing, which must be a process of its own
+        #[command(subcommand)]
+        what: Option<VisionCommand>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum VisionCommand {
+    /// Writes the list of GStreamer's plugins
+    Registry,
+    /// Tries every way out of the sandbox
+    Ways {
+        /// A file of the account's that is there
+        private: PathBuf,
+    },
 }
 
 /// Where the configuration and the data are.
@@ -116,8 +133,13 @@ fn actor() -> Actor {
 #[must_use]
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    if matches!(cli.command, Command::Vision) {
-        return ExitCode::from(u8::try_from(vision::child_main()).unwrap_or(1));
+    if let Command::Vision { what } = &cli.command {
+        let code = match what {
+            None => vision::child_main(),
+            Some(VisionCommand::Registry) => vision::registry_main(),
+            Some(VisionCommand::Ways { private }) => ways::run(private),
+        };
+        return ExitCode::from(u8::try_from(code).unwrap_or(1));
     }
     // Recordings, pictures and the database are for the account that runs this and for nobody else on the machine.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
@@ -132,7 +154,7 @@ pub fn run() -> ExitCode {
         Command::Model(command) => model::run(&command),
         Command::Reindex(args) => in_runtime(reindex::run(args)),
         Command::Verify(args) => verify::run(&args),
-        Command::Vision => Ok(ExitCode::FAILURE),
+        Command::Vision { .. } => Ok(ExitCode::FAILURE),
     };
     match outcome {
         Ok(_) if !say::all_said() => ExitCode::FAILURE,

@@ -239,8 +239,9 @@ impl Rig {
     fn playing(encoder: &str, model: Option<Model>, program: std::path::PathBuf) -> Self {
         let (clock, board, counters) = (Clock::machine(), Arc::new(Board::default()), Arc::new(Counters::default()));
         let (stop, mut tasks) = (Stop::new(), Tasks::new());
+        let (program, model, told) = (program.into(), Ok(model), stop.clone());
         let (vision, out) =
-            Vision::start(program, Ok(model), clock.clone(), counters.clone(), board.clone(), stop.clone(), &mut tasks);
+            Vision::start(program, model, clock.clone(), counters.clone(), board.clone(), told, &mut tasks);
         let sender = vision.camera(CAMERA);
         let (packets, params) = packets(FPS * 5, encoder);
         let start_us = clock.media().0;
@@ -444,7 +445,8 @@ async fn a_child_that_talks_nonsense_is_put_down_again_and_again() {
     for nonsense in [&endless[..], &none, &unasked_end] {
         let (program, words) = (folder.path().join("liar"), folder.path().join("words"));
         std::fs::write(&words, nonsense).unwrap();
-        std::fs::write(&program, format!("#!/bin/sh\ncat {} >&0\nexec sleep 60\n", words.display())).unwrap();
+        let script = format!("#!/bin/sh\n[ \"$2\" ] && exit\ncat {} >&0\nexec sleep 60\n", words.display());
+        std::fs::write(&program, script).unwrap();
         std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
         let mut rig = Rig::playing(PLAIN, None, program);
         let counters = rig.counters.clone();

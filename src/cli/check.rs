@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{PlaceArgs, start_log, without_telemetry};
+use super::{PlaceArgs, capacity, start_log, ways, without_telemetry};
 use crate::{
     app, camera,
     config::{self, Config},
@@ -17,18 +17,18 @@ use crate::{
 
 /// Prints findings and remembers whether one was bad.
 #[derive(Default)]
-struct Report {
+pub(super) struct Report {
     bad: bool,
 }
 
 impl Report {
-    fn fine(&self, what: &str, found: impl std::fmt::Display) {
+    pub(super) fn fine(&self, what: &str, found: impl std::fmt::Display) {
         say!("[tốt/ok]   {what}: {found}");
     }
-    fn note(&self, what: &str, found: impl std::fmt::Display) {
+    pub(super) fn note(&self, what: &str, found: impl std::fmt::Display) {
         say!("[lưu ý/note] {what}: {found}");
     }
-    fn wrong(&mut self, what: &str, found: impl std::fmt::Display) {
+    pub(super) fn wrong(&mut self, what: &str, found: impl std::fmt::Display) {
         self.bad = true;
         say!("[hỏng/bad] {what}: {found}");
     }
@@ -55,11 +55,15 @@ pub(super) async fn run(args: PlaceArgs) -> anyhow::Result<ExitCode> {
         Err(refusal) => report.wrong("cấu hình/config", refusal),
     }
     check_model(&config, &mut report);
+    ways::check(&mut report);
     match app::open_store_there(&config.data).await {
         Ok(store) => {
             report.fine("dữ liệu/database", config.data.join("vonglau.db").display());
             check_disk(&config, &store, &mut report).await;
             check_alarms(&config, &store, &mut report).await;
+            if app::is_running(&config.data) {
+                capacity::check(config.listen, &mut report).await;
+            }
             check_cameras(&store, &mut report).await;
             store.close().await;
         }

@@ -24,6 +24,7 @@ mod guard;
 mod live;
 mod locks;
 mod media;
+mod metrics;
 mod openapi;
 mod params;
 mod range;

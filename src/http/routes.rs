@@ -5,8 +5,8 @@ use axum::{
 };
 
 use super::{
-    cameras, changes, events, gaps, guard, live, locks, media, openapi, rules, serve, shapes, state::AppState, status,
-    storage, timeline, video, web,
+    cameras, changes, events, gaps, guard, live, locks, media, metrics, openapi, rules, serve, shapes, state::AppState,
+    status, storage, timeline, video, web,
 };
 
 /// What a person needs the right for; accounts will map roles to these.
@@ -294,6 +294,8 @@ table! {
         "What changes, as it changes (server-sent events).", &[], None, Bytes("text/event-stream");
     Get "/api/v1/status", Live "status", status::show,
         "Version, time, analysis, alarms and counters.", &[], None, Json("Status");
+    Get "/metrics", Live "metrics", metrics::show,
+        "Everything counted, for Prometheus.", &[], None, Bytes("text/plain; version=0.0.4");
     Post "/api/v1/alarms/{id}/seen", Configure "alarm", status::alarm_seen,
         "A person has seen an alarm that waits for that.", &[], Some("AlarmSeen"), Nothing;
     Get "/api/v1/storage", Live "storage", storage::show,

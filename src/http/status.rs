@@ -6,12 +6,15 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::{body::Given, error::ApiError, params::Id, state::AppState};
-use crate::domain::{
-    alarm::{Alarm, AlarmKind},
-    camera::{StreamClock, StreamKind},
-    ids::CameraId,
-    query::Actor,
-    refusal::Refusal,
+use crate::{
+    domain::{
+        alarm::{Alarm, AlarmKind},
+        camera::{StreamClock, StreamKind},
+        ids::CameraId,
+        query::Actor,
+        refusal::Refusal,
+    },
+    runtime::{board::VisionState, capacity::Capacity},
 };
 
 #[derive(Serialize)]
@@ -39,6 +42,9 @@ struct VisionJson {
     running: bool,
     detector: Option<String>,
     why: Option<String>,
+    lacks: Vec<String>,
+    notes: Vec<String>,
+    capacity: Capacity,
 }
 
 #[derive(Serialize)]
@@ -100,13 +106,14 @@ pub(super) async fn alarm_seen(
 }
 
 pub(super) async fn show(_: Actor, State(state): State<AppState>) -> Json<Status> {
-    let vision = state.board.vision.borrow().clone();
+    let VisionState { running, detector, why, lacks, notes } = state.board.vision.borrow().clone();
+    let capacity = state.board.capacity.borrow().clone();
     Json(Status {
         version: env!("CARGO_PKG_VERSION"),
         site: state.site.clone(),
         // In media time, as everything that is shown: a clock that is set wrong is no other day.
         now_us: state.clock.media().us(),
-        vision: VisionJson { running: vision.running, detector: vision.detector, why: vision.why },
+        vision: VisionJson { running, detector, why, lacks, notes, capacity },
         alarms: state.board.alarms().into_iter().map(AlarmJson::from).collect(),
         counters: state.counters.all().into_iter().collect(),
         clocks: state.board.clocks().into_iter().map(clock_json).collect(),

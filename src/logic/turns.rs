@@ -32,10 +32,9 @@ pub fn order(waiting: &[(usize, Want)], canvas_px: u64) -> Vec<usize> {
     let (mut first, mut rest) = (Vec::new(), Vec::new());
     for index in by_urgency {
         let (frame, want) = &waiting[index];
-        let (w, h) = want.size();
         let used = used.entry(*frame).or_default();
-        let entitled = *used == 0 || *used + u64::from(w) * u64::from(h) <= share;
-        *used += u64::from(w) * u64::from(h);
+        let entitled = *used == 0 || *used + want.pixels() <= share;
+        *used += want.pixels();
         if entitled { first.push(index) } else { rest.push(index) }
     }
     first.append(&mut rest);

@@ -9,6 +9,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::{broadcast, watch};
 
+use super::capacity::Capacity;
 use crate::domain::{
     alarm::{Alarm, AlarmKind},
     camera::{StreamClock, StreamKind, StreamStatus},
@@ -50,6 +51,10 @@ pub struct VisionState {
     pub detector: Option<String>,
     /// Why there is no detector, or what went wrong last.
     pub why: Option<String>,
+    /// What this machine's kernel lacks for shutting the child in; empty when it lacks nothing.
+    pub lacks: Vec<String>,
+    /// What a person has to know about how much is analysed: a slow machine, cameras that are kept out.
+    pub notes: Vec<String>,
 }
 
 /// The board. Readers get copies; nobody holds its lock while waiting.
@@ -59,6 +64,8 @@ pub struct Board {
     changes: broadcast::Sender<Change>,
     /// What vision is doing.
     pub vision: watch::Sender<VisionState>,
+    /// How much of it.
+    pub capacity: watch::Sender<Capacity>,
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +86,7 @@ impl Default for Board {
             inner: Mutex::default(),
             changes: broadcast::channel(CHANGES_KEPT).0,
             vision: watch::channel(VisionState::default()).0,
+            capacity: watch::channel(Capacity::default()).0,
         }
     }
 }

@@ -66,12 +66,14 @@ counters! {
     segments_removed,
     /// Their bytes.
     bytes_removed,
-    /// Sub-stream access units not handed to vision because its queue was full.
+    /// Sub-stream access units not handed to vision, whatever the reason.
     vision_skipped,
     /// Frames decoded by the child.
     frames_decoded,
     /// Frames looked at by the gate.
     frames_analysed,
+    /// Runs of the detector that were wanted.
+    inferences_asked,
     /// Runs of the detector.
     inferences,
     /// Frames dropped because the detector's answer held a number that is none.

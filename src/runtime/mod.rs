@@ -4,6 +4,7 @@
 
 pub mod ask;
 pub mod board;
+pub mod capacity;
 pub mod clock;
 pub mod counters;
 pub mod queue;

@@ -10,7 +10,7 @@ use std::{
     os::{fd::AsFd, unix::net::UnixStream},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -20,8 +20,9 @@ use bytes::{Bytes, BytesMut};
 use super::{
     decode::{self, DecodeError, Decoder, Outlet, Sampler},
     desk::{Ask, Desk, Uplink, Watch, Worker},
-    link::{self, Down, Totals, Up},
+    link::{self, Down, Effort, Frames, Totals, Up},
     model::{MODEL_BYTES_MAX, ModelSpec},
+    sandbox::{self, Lack},
     still::{Darkroom, Negative},
 };
 use crate::{
@@ -31,6 +32,7 @@ use crate::{
 
 /// How often the child acknowledges and shows that it lives.
 const PULSE: Duration = Duration::from_millis(250);
+const BEATS_A_SECOND: u32 = 4;
 /// The process ends when one message or one frame has taken so long, microseconds.
 const STUCK_US: i64 = 20_000_000;
 /// How long decoders get to give out what they hold back at the end.
@@ -40,7 +42,8 @@ const DRAIN_STEP: Duration = Duration::from_millis(10);
 const CAMERAS_MAX: usize = 512;
 
 /// The `vision` command: never typed by a person. The exit code: 0 after `Finish` or when the parent is gone, 2 when
-/// standard input is no socket, 3 for a message that makes no sense, 4 when something got stuck or panicked.
+/// standard input is no socket, 3 for a message that makes no sense, 4 when something got stuck or panicked, 5 when it
+/// could not shut itself in.
 #[must_use]
 pub fn child_main() -> i32 {
     // A subscriber that is there already is as good.
@@ -51,7 +54,15 @@ pub fn child_main() -> i32 {
         tracing::error!("`vonglau vision` is started by `vonglau serve`, with a socket as standard input");
         return 2;
     };
-    match Child::run(reading, writing) {
+    // Before the first thread and the first foreign byte.
+    let lacks = match sandbox::enter() {
+        Ok(lacks) => lacks,
+        Err(e) => {
+            tracing::error!("{e}");
+            return 5;
+        }
+    };
+    match Child::run(reading, writing, lacks) {
         Ok(()) => 0,
         Err(e) if e.kind() == std::io::ErrorKind::InvalidData => {
             tracing::error!("the serving process cannot be understood: {e}");
@@ -62,11 +73,19 @@ pub fn child_main() -> i32 {
     }
 }
 
+/// The `vision registry` command: has GStreamer write the list of its plugins to where `GST_REGISTRY` says, which the
+/// child, shut in, could not. Loads every plugin that is new, so it is a process of its own. The exit code.
+#[must_use]
+pub fn registry_main() -> i32 {
+    i32::from(decode::start().is_err())
+}
+
 /// What `pulse` needs to know of a camera.
 #[derive(Debug)]
 struct Meter {
     generation: u32,
     consumed: Arc<AtomicU64>,
+    sampler: Arc<Sampler>,
     told: u64,
 }
 
@@ -113,6 +132,7 @@ struct Child {
     shared: Arc<Shared>,
     cameras: BTreeMap<CameraId, Camera>,
     parts: Option<Parts>,
+    every_us: Arc<AtomicI64>,
 }
 
 fn nonsense(what: &'static str) -> std::io::Error {
@@ -120,10 +140,11 @@ fn nonsense(what: &'static str) -> std::io::Error {
 }
 
 impl Child {
-    fn run(mut reading: UnixStream, writing: UnixStream) -> std::io::Result<()> {
+    fn run(mut reading: UnixStream, writing: UnixStream, lacks: Vec<Lack>) -> std::io::Result<()> {
         let clock = Clock::machine();
         let up = Arc::new(Uplink::new(writing));
         up.send(&Up::Hello);
+        up.send(&Up::Sandbox { lacks });
         let mut buffer = BytesMut::new();
         let start = match link::read_message(&mut reading, &mut buffer)? {
             Some(Down::Hello { start }) => start,
@@ -150,7 +171,8 @@ impl Child {
             }
         })?;
         let darkroom = Darkroom::open(up.clone(), shared.stills.clone(), clock.clone())?;
-        let mut child = Self { clock, desk, darkroom, up, shared, cameras: BTreeMap::new(), parts: None };
+        let every_us = Arc::new(AtomicI64::new(decode::SAMPLE_EVERY_US));
+        let mut child = Self { clock, desk, darkroom, up, shared, cameras: BTreeMap::new(), parts: None, every_us };
         loop {
             child.shared.reading.at(0);
             let Some(message) = link::read_message(&mut reading, &mut buffer)? else { return Ok(()) };
@@ -186,6 +208,7 @@ impl Child {
                 self.parts = Some(Parts { spec, size, bytes: Vec::new() });
             }
             Down::ModelPart { data } => self.model_part(&data)?,
+            Down::Pace { every_us } => self.every_us.store(every_us.max(0), Ordering::Relaxed),
             Down::Still { id, codec, decoder_config, data } => {
                 if !self.darkroom.take(Negative { id, codec, decoder_config, data }) {
                     self.up.send(&Up::StillDone { id, jpeg: None });
@@ -205,9 +228,9 @@ impl Child {
             return Err(nonsense("more cameras than anybody has"));
         }
         let consumed = Arc::new(AtomicU64::new(0));
-        let meter = Meter { generation, consumed: consumed.clone(), told: 0 };
+        let sampler = Arc::new(Sampler::paced(self.every_us.clone()));
+        let meter = Meter { generation, consumed: consumed.clone(), sampler: sampler.clone(), told: 0 };
         self.shared.meters.lock().unwrap_or_else(PoisonError::into_inner).insert(camera, meter);
-        let sampler = Arc::new(Sampler::default());
         let throttle = Throttle::default();
         self.cameras.insert(camera, Camera { params: None, decoder: None, sampler, received: 0, consumed, throttle });
         Ok(())
@@ -221,13 +244,17 @@ impl Child {
     fn packet(&mut self, id: CameraId, time: MediaTime, key: bool, data: Bytes) {
         let Some(camera) = self.cameras.get_mut(&id) else { return };
         camera.received += 1;
-        let desk = self.desk.clone();
+        let (desk, sampler) = (self.desk.clone(), camera.sampler.clone());
         let outlet = Outlet {
             camera: id,
             sampler: camera.sampler.clone(),
             decoded: self.shared.decoded.clone(),
             consumed: camera.consumed.clone(),
-            frames: Arc::new(move |frame| desk.frame(frame)),
+            frames: Arc::new(move |frame| {
+                if desk.frame(frame) {
+                    sampler.replaced.fetch_add(1, Ordering::Relaxed);
+                }
+            }),
         };
         if let Err(e) = camera.feed(time, key, data, outlet)
             && let Some(times) = camera.throttle.say(1, self.clock.boot())
@@ -285,9 +312,23 @@ impl Camera {
     }
 }
 
+fn effort(shared: &Shared, worker: &Watch) -> Effort {
+    let (busy_us, inference_us) = worker.effort_us();
+    let frames = |(camera, meter): (&CameraId, &Meter)| {
+        let s = &meter.sampler;
+        let [replaced, due, decoded] = [&s.replaced, &s.chosen, &s.decoded].map(|n| n.load(Ordering::Relaxed));
+        // They grow meanwhile; no part may be greater than its whole.
+        let due = due.max(replaced);
+        let decoded = decoded.max(due);
+        Frames { camera: *camera, generation: meter.generation, decoded, due, replaced }
+    };
+    let meters = shared.meters.lock().unwrap_or_else(PoisonError::into_inner);
+    Effort { busy_us, inference_us, cameras: meters.iter().map(frames).collect() }
+}
+
 /// Acknowledges and says the totals until the process is over; ends it when another thread is stuck.
 fn pulse(clock: &Clock, desk: &Desk, up: &Uplink, shared: &Shared, worker: &Watch) {
-    loop {
+    for beat in 0u32.. {
         let over = shared.over.load(Ordering::Acquire);
         let mut acks = Vec::new();
         for (camera, meter) in shared.meters.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
@@ -302,6 +343,9 @@ fn pulse(clock: &Clock, desk: &Desk, up: &Uplink, shared: &Shared, worker: &Watc
         }
         let frames_decoded = shared.decoded.load(Ordering::Relaxed);
         up.send(&Up::Totals(Totals { frames_decoded, ..desk.totals() }));
+        if over || beat % BEATS_A_SECOND == 0 {
+            up.send(&Up::Effort(effort(shared, worker)));
+        }
         if over {
             return;
         }

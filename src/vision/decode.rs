@@ -11,13 +11,16 @@ use std::sync::{
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
-use gstreamer_app::{AppSink, AppSinkCallbacks, AppSrc, AppStreamType};
+use gstreamer_app::{AppSink, AppSinkCallbacks, AppSrc, AppSrcCallbacks, AppStreamType};
 use gstreamer_video::{self as gst_video, prelude::*};
 
-use crate::domain::{frame::Frame, ids::CameraId, packet::Codec, time::MediaTime};
+use crate::{
+    domain::{frame::Frame, ids::CameraId, packet::Codec, time::MediaTime},
+    logic::load,
+};
 
 /// The next frame is looked at so much later at the earliest: at most 5 a second, with some slack for uneven times.
-pub const SAMPLE_EVERY_US: i64 = 190_000;
+pub const SAMPLE_EVERY_US: i64 = load::FULL_US;
 /// A step back by more than this is a clock that was set, not a frame out of order.
 const BACK_MAX_US: i64 = 10_000_000;
 /// The most pixels a picture may have: 4096 × 2304.
@@ -47,22 +50,39 @@ pub fn start() -> Result<(), DecodeError> {
 
 /// Chooses the frames that are looked at, by presentation time alone; survives a new pipeline.
 #[derive(Debug)]
-pub struct Sampler(AtomicI64);
+pub struct Sampler {
+    last: AtomicI64,
+    every_us: Arc<AtomicI64>,
+    /// Frames it was asked about.
+    pub decoded: AtomicU64,
+    /// Of these were chosen.
+    pub chosen: AtomicU64,
+    /// Of these were replaced by a newer one; counted by whoever takes the frames.
+    pub replaced: AtomicU64,
+}
 
 impl Default for Sampler {
     fn default() -> Self {
-        Self(AtomicI64::new(i64::MIN))
+        Self::paced(Arc::new(AtomicI64::new(SAMPLE_EVERY_US)))
     }
 }
 
 impl Sampler {
+    /// One that follows a pace that may change, microseconds from frame to frame.
+    #[must_use]
+    pub fn paced(every_us: Arc<AtomicI64>) -> Self {
+        let (decoded, chosen, replaced) = Default::default();
+        Self { last: AtomicI64::new(i64::MIN), every_us, decoded, chosen, replaced }
+    }
     /// Whether the frame of that time is to be looked at; if so, it counts as looked at.
     pub fn due(&self, time: MediaTime) -> bool {
-        let last = MediaTime(self.0.load(Ordering::Relaxed));
+        self.decoded.fetch_add(1, Ordering::Relaxed);
+        let last = MediaTime(self.last.load(Ordering::Relaxed));
         let since = time.since(last);
-        let due = last.0 == i64::MIN || !(-BACK_MAX_US..SAMPLE_EVERY_US).contains(&since);
+        let due = last.0 == i64::MIN || !(-BACK_MAX_US..self.every_us.load(Ordering::Relaxed)).contains(&since);
         if due {
-            self.0.store(time.0, Ordering::Relaxed);
+            self.last.store(time.0, Ordering::Relaxed);
+            self.chosen.fetch_add(1, Ordering::Relaxed);
         }
         due
     }
@@ -77,7 +97,7 @@ pub struct Outlet {
     pub sampler: Arc<Sampler>,
     /// All frames decoded by this process.
     pub decoded: Arc<AtomicU64>,
-    /// Packets that have gone into the decoder.
+    /// Packets the decoder has dealt with.
     pub consumed: Arc<AtomicU64>,
     /// Where the chosen frames go; called in GStreamer's thread, must be quick.
     pub frames: Arc<dyn Fn(Frame) + Send + Sync>,
@@ -222,13 +242,7 @@ impl Decoder {
         pipeline.add_many(chain).map_err(|e| failed(&e))?;
         gst::Element::link_many(chain).map_err(|e| failed(&e))?;
 
-        let consumed = outlet.consumed.clone();
-        if let Some(pad) = source.static_pad("src") {
-            pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-                consumed.fetch_add(1, Ordering::Relaxed);
-                gst::PadProbeReturn::Ok
-            });
-        }
+        count_consumed(&source, &outlet.consumed);
         if let Some(pad) = decoder.static_pad("src") {
             sample_at(&pad, outlet.sampler.clone(), outlet.decoded.clone());
         }
@@ -291,6 +305,29 @@ impl Drop for Decoder {
     }
 }
 
+/// Counts the packets that the parser and the decoder have dealt with. The one they are at does not count yet: if it kills
+/// the process, the parent must find it among those under way.
+fn count_consumed(source: &AppSrc, consumed: &Arc<AtomicU64>) {
+    let at_one = Arc::new(AtomicBool::new(false));
+    if let Some(pad) = source.static_pad("src") {
+        let (at_one, consumed) = (at_one.clone(), consumed.clone());
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            if at_one.swap(true, Ordering::Relaxed) {
+                consumed.fetch_add(1, Ordering::Relaxed);
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+    // Asked for by the thread that hands them on, when it comes back from the last one and finds no other.
+    let consumed = consumed.clone();
+    let idle = AppSrcCallbacks::builder().need_data(move |_, _| {
+        if at_one.swap(false, Ordering::Relaxed) {
+            consumed.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    source.set_callbacks(idle.build());
+}
+
 /// Notes the pipeline's errors as they happen; no message is kept, so none pile up.
 fn watch(pipeline: &gst::Pipeline, trouble: Arc<Trouble>) {
     let Some(bus) = pipeline.bus() else { return };
@@ -313,6 +350,17 @@ mod tests {
             let chosen = (0..fps * 10).filter(|i| sampler.due(MediaTime(1_000_000 + i * 1_000_000 / fps))).count();
             assert!(chosen as i64 <= 51 && chosen as i64 >= fps.min(4) * 10, "{chosen} of {fps} fps");
         }
+    }
+
+    #[test]
+    fn a_slower_pace_holds_from_the_next_frame_on_and_all_is_counted() {
+        let every = Arc::new(AtomicI64::new(SAMPLE_EVERY_US));
+        let sampler = Sampler::paced(every.clone());
+        let chosen = |from: i64| (from..from + 50).filter(|i| sampler.due(MediaTime(i * 40_000))).count();
+        assert_eq!(chosen(0), 10);
+        every.store(4 * SAMPLE_EVERY_US, Ordering::Relaxed);
+        assert_eq!(chosen(50), 2);
+        assert_eq!((sampler.decoded.into_inner(), sampler.chosen.into_inner()), (100, 12));
     }
 
     #[test]

@@ -34,6 +34,8 @@ use crate::{
 const PICTURE_EVERY_US: i64 = 10_000_000;
 /// Width of a snapshot at most.
 const SNAPSHOT_WIDTH_MAX: u32 = 1920;
+/// So often a new detector is run to know what it costs.
+const MEASURED: u32 = 3;
 /// Questions for snapshots that may wait.
 const ASKS_MAX: usize = 64;
 /// Frames looked at together: as many quiet cameras as share a run of the detector.
@@ -65,17 +67,38 @@ impl Uplink {
 
 /// Since when a thread has been at one piece of work, for the thread that watches it.
 #[derive(Debug, Default)]
-pub struct Watch(AtomicI64);
+pub struct Watch {
+    since_us: AtomicI64,
+    worked_us: AtomicI64,
+    inference_us: AtomicI64,
+}
 
 impl Watch {
     /// Work begins (boot time in microseconds) or, with 0, ends.
     pub fn at(&self, since_us: i64) {
-        self.0.store(since_us, Ordering::Relaxed);
+        self.since_us.store(since_us, Ordering::Relaxed);
+    }
+    /// Work that began at [`Watch::at`] ends, with so many runs of the detector in it.
+    pub fn done(&self, now_us: i64, inferences: u64) {
+        let took_us = now_us - self.since_us.swap(0, Ordering::Relaxed);
+        self.worked_us.fetch_add(took_us, Ordering::Relaxed);
+        if let Some(each_us) = i64::try_from(inferences).ok().and_then(|n| took_us.checked_div(n)) {
+            let before = self.inference_us.load(Ordering::Relaxed);
+            // A mean in which the last sixteen count most.
+            let mean = if before == 0 { each_us } else { (before * 15 + each_us) / 16 };
+            self.inference_us.store(mean.max(1), Ordering::Relaxed);
+        }
+    }
+    /// For how long it has worked in all, and what a piece of work costs for each run of the detector in it (0: none
+    /// yet), microseconds.
+    #[must_use]
+    pub fn effort_us(&self) -> (u64, u64) {
+        [&self.worked_us, &self.inference_us].map(|us| us.load(Ordering::Relaxed).unsigned_abs()).into()
     }
     /// How long the work at hand has taken.
     #[must_use]
     pub fn busy_us(&self, now_us: i64) -> i64 {
-        match self.0.load(Ordering::Relaxed) {
+        match self.since_us.load(Ordering::Relaxed) {
             0 => 0,
             since => now_us - since,
         }
@@ -164,11 +187,11 @@ impl Desk {
         how(&mut self.pile());
         self.more.notify_one();
     }
-    /// Lays down a frame; an older one of that camera is thrown away.
-    pub fn frame(&self, frame: Frame) {
-        self.change(|p| {
-            p.frames.insert(frame.camera, frame);
-        });
+    /// Lays down a frame; an older one of that camera is thrown away. Whether there was one.
+    pub fn frame(&self, frame: Frame) -> bool {
+        let mut replaced = false;
+        self.change(|p| replaced = p.frames.insert(frame.camera, frame).is_some());
+        replaced
     }
     /// Lays down a question; whether there was room.
     #[must_use]
@@ -234,8 +257,6 @@ pub struct Worker {
     clock: Clock,
     engine: Engine,
     seats: BTreeMap<CameraId, Seat>,
-    /// What a run of the detector takes, microseconds.
-    run_us: i64,
     throttle: Throttle,
 }
 
@@ -244,14 +265,14 @@ impl Worker {
     #[must_use]
     pub fn new(desk: Arc<Desk>, up: Arc<Uplink>, watch: Arc<Watch>, clock: Clock, start: MediaTime) -> Self {
         let engine = Engine::new(TrackIds::from(start.us()));
-        Self { desk, up, watch, clock, engine, seats: BTreeMap::new(), run_us: RUN_US, throttle: Throttle::default() }
+        Self { desk, up, watch, clock, engine, seats: BTreeMap::new(), throttle: Throttle::default() }
     }
     /// Works until the desk is finished and empty.
     pub fn run(mut self) {
         loop {
-            self.watch.at(0);
             let job = self.desk.next();
             self.watch.at(self.clock.boot().us());
+            let before = self.engine.totals.inferences;
             match job {
                 Job::Model(bytes, spec) => self.load(&bytes, &spec),
                 Job::Gone(camera) => {
@@ -262,6 +283,7 @@ impl Worker {
                 Job::End => break,
             }
             *self.desk.totals.lock().unwrap_or_else(PoisonError::into_inner) = self.engine.totals;
+            self.watch.done(self.clock.boot().us(), self.engine.totals.inferences - before);
         }
         for (camera, seat) in &mut self.seats {
             let ended = seat.eye.finish();
@@ -279,14 +301,28 @@ impl Worker {
     }
     fn load(&mut self, bytes: &[u8], spec: &ModelSpec) {
         let (name, why) = match Detector::load(bytes, spec) {
-            Ok(detector) => {
+            Ok(mut detector) => {
                 let name = detector.describe();
+                self.measure(&mut detector);
                 self.engine.detector = Some(detector);
                 (Some(link::cut(&name)), None)
             }
             Err(refusal) => (None, Some(link::cut(&refusal.to_string()))),
         };
         self.up.send(&Up::Detector { name, why });
+    }
+    /// Runs a new detector on a grey picture, so that what it costs is known before the first camera's.
+    fn measure(&mut self, detector: &mut Detector) {
+        let [width, height] = detector.input();
+        let data = vec![114u8; Frame::size_bytes(width, height)];
+        let frame = Frame { camera: CameraId(0), time: MediaTime(0), width, height, data: data.into() };
+        for _ in 0..MEASURED {
+            self.watch.at(self.clock.boot().us());
+            // One that fails here fails at the first frame too, and is said then.
+            let _ = detector.detect(&frame, self.engine.scaler());
+            self.watch.done(self.clock.boot().us(), 1);
+        }
+        self.watch.at(self.clock.boot().us());
     }
     fn look(&mut self, frames: &[Frame]) {
         let mut noticed = Vec::with_capacity(frames.len());
@@ -313,15 +349,13 @@ impl Worker {
             self.up.send(&Up::Failure { text: link::cut(&format!("the detector failed {times} times: {said}")) });
         }
     }
-    /// Spends what this round may, and learns what a run of the detector takes.
+    /// Spends what this round may.
     fn spend(&mut self, noticed: &mut [Noticed]) {
-        let (before, since) = (self.engine.totals.inferences, self.clock.boot());
-        self.engine.spend(noticed, turns::runs(noticed.len(), self.seats.len(), self.run_us));
-        let runs = self.engine.totals.inferences - before;
-        if let Ok(runs @ 1..) = i64::try_from(runs) {
-            let took = self.clock.boot().since(since) / runs;
-            self.run_us += (took - self.run_us) / 8;
-        }
+        let run_us = match self.watch.effort_us().1 {
+            0 => RUN_US,
+            known => i64::try_from(known).unwrap_or(RUN_US),
+        };
+        self.engine.spend(noticed, turns::runs(noticed.len(), self.seats.len(), run_us));
     }
     fn answer(&mut self, ask: &Ask) {
         let frame = self.seats.get(&ask.camera).and_then(|s| s.eye.recent(ask.time)).cloned();

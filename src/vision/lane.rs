@@ -38,8 +38,10 @@ pub enum Offer {
     },
     /// Waiting for a key frame, of a camera that has just come.
     Early,
-    /// Dropped.
-    Skip,
+    /// Dropped: there is no room.
+    Full,
+    /// Dropped: nothing after a hole can be decoded before the next key frame.
+    Broken,
 }
 
 /// The lane.
@@ -72,17 +74,17 @@ impl Lane {
         if size > room || self.bytes + size > LANE_BYTES_MAX || size > super::link::MESSAGE_MAX - 1024 {
             self.flowing = false;
             self.lost = true;
-            return Offer::Skip;
+            return Offer::Full;
         }
         if !self.flowing && !packet.key {
-            return if self.lost { Offer::Skip } else { Offer::Early };
+            return if self.lost { Offer::Broken } else { Offer::Early };
         }
         let params = self.params.as_ref() != Some(&packet.params);
         if params && !packet.key {
             // New parameters need a new decoder, and that a key frame.
             self.flowing = false;
             self.lost = true;
-            return Offer::Skip;
+            return Offer::Broken;
         }
         if params {
             self.params = Some(packet.params.clone());
@@ -110,6 +112,25 @@ impl Lane {
             self.bytes -= size;
             self.progress = Some(now);
         }
+    }
+    /// Whether the child knows of the camera.
+    #[must_use]
+    pub const fn is_announced(&self) -> bool {
+        self.announced
+    }
+    /// Whether the child has something of this camera that it has not dealt with.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.under_way.is_empty()
+    }
+    /// The time of the newest frame analysed, if packets were sent after it.
+    #[must_use]
+    pub fn newest_seen(&self) -> Option<MediaTime> {
+        self.seen.filter(|seen| self.announced && self.newest.is_some_and(|newest| newest > *seen))
+    }
+    /// The parent itself did not listen: begins to wait anew.
+    pub fn forgive(&mut self, now: BootTime) {
+        self.progress = self.progress.map(|_| now);
     }
     /// Whether this camera's decoder has been stuck for long.
     #[must_use]
@@ -194,8 +215,8 @@ mod tests {
         assert_eq!(offer(&packet(1, false, 10, 2), 100), Offer::Early);
         assert_eq!(offer(&packet(2, true, 10, 2), 100), Offer::Send { camera: true, params: true });
         assert_eq!(offer(&packet(3, false, 10, 2), 100), Offer::Send { camera: false, params: false });
-        assert_eq!(offer(&packet(4, false, 10, 2), 5), Offer::Skip);
-        assert_eq!(offer(&packet(5, false, 10, 2), 100), Offer::Skip);
+        assert_eq!(offer(&packet(4, false, 10, 2), 5), Offer::Full);
+        assert_eq!(offer(&packet(5, false, 10, 2), 100), Offer::Broken);
         assert_eq!(offer(&packet(6, true, 10, 4), 100), Offer::Send { camera: false, params: true });
     }
 
@@ -226,7 +247,7 @@ mod tests {
         assert_eq!(lane.restart(), Some((MediaTime(4), vec![TrackId(9)])));
         assert_eq!(lane.restart(), None);
         assert_eq!(lane.admit(&seen(4)), Ok(false), "said before it heard");
-        assert_eq!(lane.offer(&packet(7, false, 10, 2), 100, NOW), Offer::Skip);
+        assert_eq!(lane.offer(&packet(7, false, 10, 2), 100, NOW), Offer::Broken);
         assert_eq!(lane.offer(&packet(8, true, 10, 2), 100, NOW), Offer::Send { camera: true, params: true });
     }
 
@@ -238,8 +259,10 @@ mod tests {
         assert!(lane.is_stuck(NOW.plus_us(STUCK_US + 1)));
         lane.ack(7, 1, NOW);
         assert!(lane.is_stuck(NOW.plus_us(STUCK_US * 2)), "an answer of an earlier life");
+        lane.forgive(NOW.plus_us(STUCK_US));
+        assert!(!lane.is_stuck(NOW.plus_us(STUCK_US * 2)), "nobody listened");
         lane.ack(0, 1, NOW);
-        assert!(!lane.is_stuck(NOW.plus_us(STUCK_US * 2)));
+        assert!(!lane.is_stuck(NOW.plus_us(STUCK_US * 3)) && !lane.is_open());
     }
 
     proptest! {

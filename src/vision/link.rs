@@ -11,11 +11,11 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::model::ModelSpec;
+use super::{model::ModelSpec, sandbox::Lack};
 use crate::domain::{geometry::NormBox, ids::CameraId, packet::Codec, time::MediaTime, track::FrameSeen};
 
 /// Grows with every change of a message.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 /// The most bytes a message may take.
 pub const MESSAGE_MAX: usize = 4 << 20;
 /// Bytes of a model that travel in one message.
@@ -108,6 +108,11 @@ pub enum Down {
     },
     /// No packet follows: finish what is there, say `Done`, end.
     Finish,
+    /// Frames of a camera that are looked at lie at least so far apart.
+    Pace {
+        /// Microseconds.
+        every_us: i64,
+    },
 }
 
 /// What the child has done so far, since its own start.
@@ -121,6 +126,35 @@ pub struct Totals {
     pub inferences: u64,
     /// Frames dropped because the detector's answer held a number that is none.
     pub frames_not_a_number: u64,
+    /// Runs of the detector that were wanted.
+    pub inferences_asked: u64,
+}
+
+/// What one camera's frames went through, since its `Camera`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frames {
+    /// Whose.
+    pub camera: CameraId,
+    /// As given in `Camera`.
+    pub generation: u32,
+    /// Came out of the decoder.
+    pub decoded: u64,
+    /// Of these were to be looked at, by their time.
+    pub due: u64,
+    /// Of these were replaced by a newer one before there was time for them.
+    pub replaced: u64,
+}
+
+/// What the child can do and how much of it is used.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Effort {
+    /// How long the analysis thread has worked since the start, microseconds.
+    pub busy_us: u64,
+    /// What a frame with a run of the detector costs, microseconds; measured when the detector is loaded, and from then
+    /// on. 0 without one.
+    pub inference_us: u64,
+    /// Of each camera.
+    pub cameras: Vec<Frames>,
 }
 
 /// What the child says.
@@ -187,6 +221,13 @@ pub enum Up {
     },
     /// Everything is finished.
     Done,
+    /// Second message: what the kernel does not do for the sandbox this process is in.
+    Sandbox {
+        /// Each at most once.
+        lacks: Vec<Lack>,
+    },
+    /// Said once a second.
+    Effort(Effort),
 }
 
 /// Why the other side cannot be understood.
@@ -301,6 +342,11 @@ impl Up {
             Self::StillDone { jpeg: still, .. } => still.as_ref().is_none_or(jpeg),
             Self::Detector { name, why } => [name, why].into_iter().flatten().all(|t| t.len() <= TEXT_MAX),
             Self::Failure { text } => text.len() <= TEXT_MAX,
+            Self::Effort(effort) => {
+                effort.cameras.len() <= ITEMS_MAX
+                    && effort.cameras.iter().all(|f| f.replaced <= f.due && f.due <= f.decoded)
+            }
+            Self::Sandbox { lacks } => lacks.is_sorted_by(|a, b| a < b),
             Self::Hello | Self::Ack { .. } | Self::SnapshotGone { .. } | Self::Totals(_) | Self::Done => true,
         };
         if sound { Ok(()) } else { Err(LinkError::Impossible("a score, picture or text out of bounds")) }

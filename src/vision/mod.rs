@@ -3,7 +3,7 @@
 //! Purpose: hostile bytes can kill the child, never the recording. In: packets of the sub streams, a [`model::Model`],
 //! questions for snapshots. Out: a [`FrameSeen`] for every analysed frame, pictures and the state on the board,
 //! counters. Parent side: `parent` over `wire`, `lane` and `link`. Child side: `child` (reading), `decode` (GStreamer),
-//! `desk` (the analysis thread), `still` (single key frames), `worker` (gate → detect → track), `picture`. [`analyze`] runs the same code over a file.
+//! `desk` (the analysis thread), `still` (single key frames), `worker` (gate → detect → track), `picture`; all of it shut in by [`sandbox`]. [`analyze`] runs the same code over a file.
 //!
 //! Limits: 64 packets queued and 8 MiB under way a camera, 64 MiB for all; 5 analysed frames a second a camera; only
 //! the newest waits. It refuses to decode in the serving process, to believe the child unchecked, and to load ONNX
@@ -45,11 +45,12 @@ pub mod link;
 pub mod model;
 mod parent;
 pub mod picture;
+pub mod sandbox;
 pub mod still;
 pub mod wire;
 pub mod worker;
 
-pub use child::child_main;
+pub use child::{child_main, registry_main};
 pub use detect::runtime::telemetry_is_off;
 
 /// Packets of one camera that may wait to be taken up.
@@ -60,6 +61,29 @@ const SEEN_QUEUE: usize = 256;
 const ASK_QUEUE: usize = 32;
 /// Key frames to be decoded that may wait.
 const STILLS_QUEUE: usize = 4;
+
+/// What is started as the child.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// The program; it is called with the word `vision`.
+    pub path: PathBuf,
+    /// Where what makes its start quick is kept, in a folder that only this account may write; `None`: nowhere.
+    pub cache: Option<PathBuf>,
+    /// The most memory it may hold, bytes; `None`: by the number of cameras.
+    pub memory_max: Option<u64>,
+}
+
+impl From<PathBuf> for Program {
+    fn from(path: PathBuf) -> Self {
+        Self { path, cache: None, memory_max: None }
+    }
+}
+
+impl From<&str> for Program {
+    fn from(path: &str) -> Self {
+        PathBuf::from(path).into()
+    }
+}
 
 /// The parent's hold on the child.
 #[derive(Debug, Clone)]
@@ -86,7 +110,7 @@ impl Vision {
     ///
     /// Returns at once; a program that cannot be started is tried again and said on the board.
     pub fn start(
-        program: PathBuf,
+        program: Program,
         model: Result<Option<model::Model>, Refusal>,
         clock: Clock,
         counters: Arc<Counters>,
@@ -127,6 +151,11 @@ impl Vision {
         // After the end nobody listens; the sender says so by being closed.
         let _ = self.control.send(parent::Control::Camera(camera, packets));
         sender
+    }
+    /// Somebody saved a camera's settings: nothing that it did to the child is held against it any more.
+    pub fn saved(&self, camera: CameraId) {
+        // After the end nobody listens.
+        let _ = self.control.send(parent::Control::Saved(camera));
     }
     /// Process id of the child, if it runs.
     #[must_use]

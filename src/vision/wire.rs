@@ -4,23 +4,47 @@ use std::{os::unix::net::UnixStream as StdStream, path::Path, process::Stdio, ti
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{
         UnixStream,
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
-    process::{Child, Command},
+    process::{Child, ChildStderr, Command},
 };
 
 use super::{
     detect::runtime::TELEMETRY_OFF,
     link::{self, Down, LinkError, MODEL_PART},
     model::Model,
+    sandbox::REGISTRY,
 };
-use crate::domain::time::{BootTime, MediaTime};
+use crate::{
+    domain::{
+        ids::CameraId,
+        time::{BootTime, MediaTime},
+    },
+    runtime::throttle::Throttle,
+};
 
 /// So many bytes are written without waiting for more; it spares both processes most of their wake-ups.
 const WRITE_AT_ONCE: usize = 64 << 10;
+
+/// The most of a line of the child's log that is passed on, bytes.
+const LINE_MAX: usize = 1000;
+/// Descriptors from this one on are the parent's own business.
+const FIRST_OWN: i32 = 3;
+/// The parent looks for words this often before it calls the child silent.
+const LISTENED_MIN: u32 = 10;
+
+/// What of the parent's environment the child gets, by the beginning of the name: where libraries are and how they behave,
+/// the language. The rest may hold what is nobody's business there.
+const ENVIRONMENT: [&str; 12] =
+    ["LD_", "GST_", "ORC_", "ORT_", "VONGLAU_", "RUST_", "LANG", "LC_", "TZ", "MALLOC_", "GLIBC_", "FAKETIME"];
+
+fn is_for_child(name: &std::ffi::OsStr) -> bool {
+    let name = name.to_string_lossy();
+    ENVIRONMENT.iter().any(|beginning| name.starts_with(beginning))
+}
 
 /// Why the child is given up.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +61,12 @@ pub enum WireError {
     /// Nothing was heard though there was something to say.
     #[error("it was silent for {0} s")]
     Silent(i64),
+    /// Its memory grew beyond what it may hold, MiB.
+    #[error("it held {0} MiB of memory")]
+    Memory(u64),
+    /// It does not get on with a camera.
+    #[error("it got stuck at camera {0}")]
+    Stuck(CameraId),
 }
 
 /// A started child.
@@ -45,12 +75,17 @@ pub struct Wire {
     child: Child,
     reader: OwnedReadHalf,
     writer: OwnedWriteHalf,
+    log: Option<ChildStderr>,
+    lines: BytesMut,
+    throttle: Throttle,
     inbox: BytesMut,
     out: BytesMut,
     flush: bool,
     model: Option<Bytes>,
     /// Since when something was said and nothing heard.
     unheard: Option<BootTime>,
+    /// How often since then the parent had time to listen.
+    listened: u32,
     /// When it was started.
     pub started: BootTime,
     /// Whether it is still loading its detector.
@@ -62,12 +97,29 @@ impl Wire {
     ///
     /// # Errors
     /// The system's.
-    pub fn start(program: &Path, model: Option<&Model>, media: MediaTime, now: BootTime) -> Result<Self, WireError> {
+    pub fn start(
+        program: &Path,
+        registry: Option<&Path>,
+        model: Option<&Model>,
+        media: MediaTime,
+        now: BootTime,
+    ) -> Result<Self, WireError> {
         let (ours, theirs) = StdStream::pair()?;
         ours.set_nonblocking(true)?;
-        let child = Command::new(program)
+        // Whatever this process was given by who started it stays with this process.
+        close_fds::CloseFdsBuilder::new().cloexecfrom(FIRST_OWN);
+        let mut command = Command::new(program);
+        command.env_clear().envs(std::env::vars_os().filter(|(name, _)| is_for_child(name)));
+        if let Some(registry) = registry {
+            // Prepared just now; the child may not write another.
+            command.env(REGISTRY, registry).env("GST_REGISTRY_UPDATE", "no");
+        }
+        let mut child = command
             .arg("vision")
             .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            // Passed on by this process: the child may write into no file, and not into a terminal either.
+            .stderr(Stdio::piped())
             .env(TELEMETRY_OFF.0, TELEMETRY_OFF.1)
             // The helper process of GStreamer's plugin scan would outlive a child that is killed.
             .env("GST_REGISTRY_FORK", "no")
@@ -79,14 +131,18 @@ impl Wire {
             .spawn()?;
         let (reader, writer) = UnixStream::from_std(ours)?.into_split();
         let mut wire = Self {
+            log: child.stderr.take(),
             child,
             reader,
             writer,
+            lines: BytesMut::new(),
+            throttle: Throttle::default(),
             inbox: BytesMut::new(),
             out: BytesMut::new(),
             flush: true,
             model: None,
             unheard: None,
+            listened: 0,
             started: now,
             loading: model.is_some(),
         };
@@ -107,7 +163,9 @@ impl Wire {
     /// # Errors
     /// [`LinkError::TooLarge`].
     pub fn say(&mut self, message: &Down, now: BootTime) -> Result<(), LinkError> {
-        self.unheard.get_or_insert(now);
+        if self.unheard.is_none() {
+            (self.unheard, self.listened) = (Some(now), 0);
+        }
         link::encode(message, &mut self.out)
     }
     /// What is to be written is to be written now.
@@ -140,7 +198,13 @@ impl Wire {
     /// [`WireError::Ended`] or the socket's.
     pub async fn turn(&mut self, may_read: bool) -> Result<Turn, WireError> {
         let wants_to_write = self.wants_to_write();
-        let (reader, writer) = (&mut self.reader, &mut self.writer);
+        let (reader, writer, lines) = (&mut self.reader, &mut self.writer, &mut self.lines);
+        let log = async {
+            match &mut self.log {
+                Some(log) => log.read_buf(lines).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             read = link::read_some(reader, &mut self.inbox), if may_read => match read? {
                 0 => Err(WireError::Ended),
@@ -153,7 +217,25 @@ impl Wire {
                 }
                 Ok(Turn::Written)
             }
+            said = log => {
+                if !matches!(said, Ok(1..)) {
+                    self.log = None;
+                }
+                Ok(Turn::Said)
+            }
             else => std::future::pending().await,
+        }
+    }
+    /// Passes on what the child said in its log, a line a second at most.
+    pub fn pass_on(&mut self, now: BootTime) {
+        while let Some(end) =
+            self.lines.iter().position(|b| *b == b'\n').or((self.lines.len() > LINE_MAX).then_some(LINE_MAX))
+        {
+            let line = self.lines.split_to((end + 1).min(self.lines.len()));
+            let Some(times) = self.throttle.say(1, now) else { continue };
+            // What it says may come from a stranger: no control characters reach a terminal.
+            let text: String = String::from_utf8_lossy(&line).chars().filter(|c| !c.is_control()).collect();
+            tracing::info!(text, times, "the vision process says");
         }
     }
     /// The next whole message read, believed as far as it can be.
@@ -163,14 +245,23 @@ impl Wire {
     pub fn hear(&mut self) -> Result<Option<link::Up>, LinkError> {
         let message: Option<link::Up> = link::decode(&mut self.inbox)?;
         if let Some(message) = &message {
-            self.unheard = None;
+            self.forgive();
             message.check()?;
         }
         Ok(message)
     }
     /// Begins to wait for an answer anew: the parent itself did not listen.
     pub const fn forgive(&mut self) {
-        self.unheard = None;
+        (self.unheard, self.listened) = (None, 0);
+    }
+    /// The parent has had time to listen once more.
+    pub const fn listening(&mut self) {
+        self.listened = self.listened.saturating_add(1);
+    }
+    /// Whether it listened often enough to say that nothing was said: it may have been held up itself.
+    #[must_use]
+    pub const fn is_listened_to(&self) -> bool {
+        self.listened >= LISTENED_MIN
     }
     /// How long nothing was heard though something was said, microseconds.
     #[must_use]
@@ -198,4 +289,6 @@ pub enum Turn {
     Read,
     /// Something was written.
     Written,
+    /// There is something in its log: [`Wire::pass_on`].
+    Said,
 }

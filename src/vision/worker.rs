@@ -203,9 +203,10 @@ impl Engine {
         for _ in 0..runs {
             let waiting: Vec<(usize, Want)> =
                 noticed.iter().enumerate().flat_map(|(i, n)| n.wants.iter().map(move |w| (i, *w))).collect();
-            if !waiting.iter().any(|(_, want)| want.urgency >= 1.0) {
+            if !waiting.iter().any(|(_, want)| want.is_due()) {
                 return;
             }
+            self.totals.inferences_asked += 1;
             let [width, height] = detector.input();
             let mut canvas = Canvas::new(width, height);
             let mut placed: Vec<(usize, Want, Patch)> = Vec::new();
@@ -244,6 +245,10 @@ impl Engine {
                 noticed.shown.push(want);
             }
         }
+        // What is due and has to wait would have taken so many more.
+        let [width, height] = detector.input().map(u64::from);
+        let due = noticed.iter().flat_map(|n| &n.wants).filter(|want| want.is_due());
+        self.totals.inferences_asked += due.map(Want::pixels).sum::<u64>().div_ceil((width * height).max(1));
     }
     /// What the frame says, now that what was looked at is known.
     pub fn conclude(&mut self, eye: &mut Eye, noticed: Noticed) -> FrameSeen {

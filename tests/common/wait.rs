@@ -31,6 +31,16 @@ pub fn holds(mut now: impl AsyncFnMut() -> bool) -> impl Future<Output = ()> {
     })
 }
 
+/// Asks again and again until it holds.
+#[track_caller]
+pub fn until(now: impl Fn() -> bool) {
+    let since = Instant::now();
+    while !now() {
+        assert!(since.elapsed() < HANGING, "waited in vain");
+        sleep(Duration::from_millis(5));
+    }
+}
+
 /// The end of a process; one that does not end is killed.
 #[track_caller]
 pub fn ended(child: &mut Child) -> ExitStatus {

@@ -29,12 +29,15 @@ const RANKS: [(&str, u8); 17] = [
 ];
 
 /// Third-party crates (`*`: every crate with this beginning) that live only in these rooms.
-const CRATES: [(&str, &[&str]); 13] = [
+const CRATES: [(&str, &[&str]); 16] = [
     ("retina", &["camera"]),
     ("gstreamer*", &["vision", "sim"]),
     ("ort", &["vision"]),
     ("jpeg_encoder", &["vision"]),
     ("fast_image_resize", &["vision"]),
+    ("landlock", &["vision"]),
+    ("seccompiler", &["vision"]),
+    ("close_fds", &["vision"]),
     ("mp4_atom", &["record"]),
     ("sqlx", &["store"]),
     ("axum*", &["http"]),

@@ -64,6 +64,17 @@ pub struct Want {
 }
 
 impl Want {
+    /// Whether it should be shown now.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.urgency >= 1.0
+    }
+    /// Pixels of the canvas it takes.
+    #[must_use]
+    pub fn pixels(&self) -> u64 {
+        let (w, h) = self.size();
+        u64::from(w) * u64::from(h)
+    }
     /// Its size on the canvas, pixels.
     #[must_use]
     pub fn size(&self) -> (u32, u32) {

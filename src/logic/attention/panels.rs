@@ -86,7 +86,7 @@ impl Demand {
         let room = PERIOD * FILLED * view.input[0] as f32 * view.input[1] as f32;
         loop {
             let wants = self.at(less, view);
-            let cost: f32 = wants.iter().map(|w| w.size()).map(|(w, h)| w as f32 * h as f32).sum();
+            let cost: f32 = wants.iter().map(|w| w.pixels() as f32).sum();
             if cost <= room || less < 0.05 {
                 return wants;
             }

@@ -6,7 +6,6 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -17,10 +16,21 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::{StreamExt, StreamMap, StreamNotifyClose, wrappers::ReceiverStream};
 
+mod duty;
+mod flows;
+mod heard;
+mod life;
+mod registry;
+
+use duty::Duty;
+use flows::Flows;
+use registry::Registry;
+
 use super::{
+    Program,
     asked::{Asked, Asker},
     lane::{Lane, Offer},
-    link::{Down, LinkError, MESSAGE_MAX, Totals, Up},
+    link::{Down, MESSAGE_MAX, Totals},
     model::Model,
     wire::{Turn, Wire, WireError},
 };
@@ -32,9 +42,11 @@ use crate::{
         time::{BootTime, MediaTime},
         track::FrameSeen,
     },
+    logic::{load::Load, suspects::Suspects},
     runtime::{
-        ask::{Snapshot, SnapshotAsk, StillAsk},
-        board::{Board, Picture, VisionState},
+        ask::{SnapshotAsk, StillAsk},
+        board::{Board, VisionState},
+        capacity::Skip,
         clock::Clock,
         counters::Counters,
         stop::Stop,
@@ -44,20 +56,8 @@ use crate::{
 
 /// Bytes of all cameras together that may be under way.
 const ALL_LANES_BYTES_MAX: usize = 64 << 20;
-/// A child that says nothing for so long though packets were sent is given up, seconds.
-const SILENCE_S: i64 = 5;
 /// What little there is to write is written so often.
 const TICK: Duration = Duration::from_millis(25);
-/// Waiting times before the first restarts and before all later ones, milliseconds.
-const BACKOFF_MS: [i64; 6] = [200, 500, 1000, 2000, 2000, 2000];
-const BACKOFF_LATER_MS: i64 = 15_000;
-/// After running so long a child has proven itself.
-const PROVEN_US: i64 = 60_000_000;
-/// A model that killed so many children while loading is not loaded again.
-const MODEL_DEATHS_MAX: u32 = 3;
-/// How long the sources get to end, and the child to finish, microseconds.
-const SOURCES_US: i64 = 1_000_000;
-const FINISH_US: i64 = 4_000_000;
 
 const NO_DETECTOR: &str =
     "chưa cài mô hình nhận dạng, chỉ phát hiện chuyển động / no detector installed: only motion is seen";
@@ -69,6 +69,8 @@ const DEADLY_MODEL: &str = "mô hình nhận dạng làm tiến trình phân tí
 pub(super) enum Control {
     /// A camera's packets come here.
     Camera(CameraId, mpsc::Receiver<Packet>),
+    /// Somebody saved a camera's settings.
+    Saved(CameraId),
     /// Finish; answered when it is.
     Finish(oneshot::Sender<()>),
 }
@@ -76,7 +78,7 @@ pub(super) enum Control {
 /// What the task is given.
 #[derive(Debug)]
 pub(super) struct Given {
-    pub program: PathBuf,
+    pub program: Program,
     pub model: Option<Model>,
     /// Why there is no model though there should be one.
     pub refused: Option<Refusal>,
@@ -116,6 +118,7 @@ struct Closing {
 
 pub(super) struct Parent {
     given: Given,
+    registry: Registry,
     wire: Option<Wire>,
     retry: BootTime,
     failures: usize,
@@ -128,6 +131,14 @@ pub(super) struct Parent {
     /// Of the children before this one.
     base: Totals,
     totals: Totals,
+    /// Whether this child has said anything.
+    greeted: bool,
+    /// Whether this child was told how often to look.
+    paced: bool,
+    flows: Flows,
+    duty: Duty,
+    load: Load,
+    suspects: Suspects,
     closing: Option<Closing>,
     over: bool,
     throttle: Throttle,
@@ -139,6 +150,7 @@ impl Parent {
     pub fn new(given: Given) -> Self {
         let retry = given.clock.boot();
         Self {
+            registry: Registry::new(given.program.cache.clone()),
             given,
             wire: None,
             retry,
@@ -151,6 +163,12 @@ impl Parent {
             asked: Asked::default(),
             base: Totals::default(),
             totals: Totals::default(),
+            greeted: false,
+            paced: false,
+            flows: Flows::default(),
+            duty: Duty::default(),
+            load: Load::default(),
+            suspects: Suspects::default(),
             closing: None,
             over: false,
             throttle: Throttle::default(),
@@ -217,19 +235,29 @@ impl Parent {
                 self.lanes.insert(camera, Lane::default());
                 self.inlets.insert(camera, StreamNotifyClose::new(ReceiverStream::new(packets)));
             }
+            Happened::Control(Some(Control::Saved(camera))) => {
+                self.suspects.pardon(camera);
+                self.post();
+            }
             Happened::Control(Some(Control::Finish(reply))) => self.close(Some(reply)),
             // All handles are gone.
             Happened::Control(None) => self.close(None),
             Happened::Room => self.hand_on(),
-            Happened::Wire(turn) => {
-                if turn? == Turn::Read {
-                    self.hear()?;
+            Happened::Wire(turn) => match turn? {
+                Turn::Read => self.hear()?,
+                Turn::Said => {
+                    let now = self.now();
+                    if let Some(wire) = &mut self.wire {
+                        wire.pass_on(now);
+                    }
                 }
-            }
+                Turn::Written => {}
+            },
             Happened::Packet(camera, Some(packet)) => self.packet(camera, &packet)?,
             Happened::Packet(camera, None) => {
                 self.forget(camera)?;
                 self.lanes.remove(&camera);
+                self.suspects.keep(|c| self.lanes.contains_key(&c));
             }
             Happened::Ask(ask) => self.ask(ask)?,
             Happened::Still(ask) => self.ask_still(ask)?,
@@ -260,7 +288,14 @@ impl Parent {
     }
     fn packet(&mut self, camera: CameraId, packet: &Packet) -> Result<(), WireError> {
         let now = self.now();
+        self.flows.received(camera);
         let told = self.closing.as_ref().is_some_and(|c| c.told.is_some());
+        if let Some(why) = self.kept_out(camera, packet.key, now) {
+            self.skip(camera, why, now);
+            // What has no turn needs no decoder either; a lane of key frames stays.
+            let gives_up = why != Skip::KeyFramesOnly && self.lanes.get(&camera).is_some_and(Lane::is_announced);
+            return if gives_up { self.forget(camera) } else { Ok(()) };
+        }
         let under_way: usize = self.lanes.values().map(Lane::bytes).sum();
         let room = if told || self.wire.is_none() { 0 } else { ALL_LANES_BYTES_MAX.saturating_sub(under_way) };
         let Some(lane) = self.lanes.get_mut(&camera) else { return Ok(()) };
@@ -279,22 +314,31 @@ impl Parent {
                 }
                 let data = packet.data.clone();
                 wire.say(&Down::Packet { camera, time: packet.time, key: packet.key, data }, now)?;
+                self.flows.sent(camera);
+                self.suspects.fed(camera, now);
             }
-            (Offer::Early, _) => {}
-            (Offer::Skip | Offer::Send { .. }, _) => {
-                self.given.counters.vision_skipped.add(1);
-                if let Some(times) = self.throttle.say(1, now) {
-                    tracing::warn!(camera = %camera, times, "packets skipped by vision");
-                }
-            }
+            (Offer::Early, _) => self.flows.skipped(camera, Skip::WaitingForKeyFrame),
+            (_, None) => self.skip(camera, Skip::NoProcess, now),
+            (Offer::Full, _) => self.skip(camera, Skip::QueueFull, now),
+            (Offer::Broken, _) => self.skip(camera, Skip::WaitingForKeyFrame, now),
         }
         Ok(())
+    }
+    fn skip(&mut self, camera: CameraId, why: Skip, now: BootTime) {
+        self.flows.skipped(camera, why);
+        self.given.counters.vision_skipped.add(1);
+        // What is left out on purpose is said where it is decided.
+        let on_purpose = matches!(why, Skip::Suspect | Skip::KeyFramesOnly | Skip::Load);
+        if !on_purpose && let Some(times) = self.throttle.say(1, now) {
+            tracing::warn!(camera = %camera, why = why.name(), times, "packets skipped by vision");
+        }
     }
     /// Takes a camera away from the child and ends its tracks.
     fn forget(&mut self, camera: CameraId) -> Result<(), WireError> {
         let now = self.now();
         let Some(lane) = self.lanes.get_mut(&camera) else { return Ok(()) };
         let ended = lane.restart();
+        self.flows.begins(camera);
         self.end_tracks(camera, ended);
         if let Some(wire) = &mut self.wire {
             wire.say(&Down::CameraGone { camera }, now)?;
@@ -325,169 +369,5 @@ impl Parent {
         wire.say(&Down::Still { id, codec, decoder_config, data }, now)?;
         wire.flush();
         Ok(())
-    }
-    fn hear(&mut self) -> Result<(), WireError> {
-        while let Some(wire) = &mut self.wire
-            && let Some(message) = wire.hear()?
-        {
-            self.believe(message)?;
-        }
-        self.hand_on();
-        Ok(())
-    }
-    fn believe(&mut self, message: Up) -> Result<(), WireError> {
-        let now = self.now();
-        match message {
-            Up::Hello => {}
-            Up::Ack { camera, generation, packets } => {
-                if let Some(lane) = self.lanes.get_mut(&camera) {
-                    lane.ack(generation, packets, now);
-                }
-            }
-            Up::Seen(seen) => {
-                // A camera taken away while its frame was on its way is no longer listed.
-                if let Some(lane) = self.lanes.get_mut(&seen.camera)
-                    && lane.admit(&seen).map_err(LinkError::Impossible)?
-                {
-                    self.pending.push_back(seen);
-                }
-            }
-            Up::Picture { camera, time, jpeg } => {
-                if self.lanes.contains_key(&camera) {
-                    self.given.board.set_picture(camera, Picture { time, jpeg });
-                }
-            }
-            Up::SnapshotDone { id, time, plain, boxed } => {
-                self.asked.snapshot(id, Some(Snapshot { time, plain, boxed }));
-            }
-            Up::SnapshotGone { id } => self.asked.snapshot(id, None),
-            Up::StillDone { id, jpeg } => self.asked.still(id, jpeg),
-            Up::Totals(totals) => self.count(totals),
-            Up::Detector { name, why } => {
-                if let Some(wire) = &mut self.wire {
-                    wire.loading = false;
-                }
-                self.model_deaths = 0;
-                match (&name, &why) {
-                    (Some(name), _) => tracing::info!(detector = name, "detector loaded"),
-                    (None, why) => tracing::warn!(why = why.as_deref(), "no detector: only motion is seen"),
-                }
-                let state = VisionState { running: true, detector: name, why };
-                self.given.board.vision.send_replace(state);
-            }
-            Up::Failure { text } => {
-                if let Some(times) = self.failed.say(1, self.now()) {
-                    tracing::warn!(text, times, "vision");
-                }
-                self.given.board.vision.send_modify(|state| state.why = Some(text));
-            }
-            Up::Done if self.closing.as_ref().is_some_and(|c| c.told.is_some()) => self.over = true,
-            // The end of this task ends the service: the child may not bring it about unasked.
-            Up::Done => return Err(LinkError::Impossible("an end nobody asked for").into()),
-        }
-        Ok(())
-    }
-    fn count(&mut self, totals: Totals) {
-        self.totals = totals;
-        let (base, now, counters) = (self.base, self.totals, &self.given.counters);
-        counters.frames_decoded.raise_to(base.frames_decoded.saturating_add(now.frames_decoded));
-        counters.frames_analysed.raise_to(base.frames_analysed.saturating_add(now.frames_analysed));
-        counters.inferences.raise_to(base.inferences.saturating_add(now.inferences));
-        counters.frames_not_a_number.raise_to(base.frames_not_a_number.saturating_add(now.frames_not_a_number));
-    }
-    fn tick(&mut self) -> Result<(), WireError> {
-        let now = self.now();
-        self.asked.expire(now);
-        self.step_closing(now)?;
-        let Some(wire) = &mut self.wire else {
-            if now >= self.retry && self.closing.is_none() {
-                self.start(now)?;
-            }
-            return Ok(());
-        };
-        wire.feed_model(now)?;
-        wire.flush();
-        if !self.pending.is_empty() {
-            wire.forgive();
-        }
-        if wire.silent_us(now) > SILENCE_S * 1_000_000 {
-            return Err(WireError::Silent(SILENCE_S));
-        }
-        let stuck: Vec<_> = self.lanes.iter().filter(|(_, l)| l.is_stuck(now)).map(|(c, _)| *c).collect();
-        for camera in stuck {
-            tracing::warn!(camera = %camera, "its decoder is stuck; it begins anew");
-            self.forget(camera)?;
-        }
-        Ok(())
-    }
-    /// First the sources get a moment to end, then the child gets one to finish.
-    fn step_closing(&mut self, now: BootTime) -> Result<(), WireError> {
-        let Some(closing) = &mut self.closing else { return Ok(()) };
-        let Some(wire) = &mut self.wire else {
-            self.over = true;
-            return Ok(());
-        };
-        match closing.told {
-            None if self.inlets.is_empty() || now.since(closing.since) > SOURCES_US => {
-                closing.told = Some(now);
-                wire.say(&Down::Finish, now)?;
-            }
-            Some(told) if now.since(told) > FINISH_US => {
-                tracing::warn!("vision does not finish in time");
-                self.over = true;
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-    fn start(&mut self, now: BootTime) -> Result<(), WireError> {
-        let model = self.given.model.as_ref().filter(|_| self.model_deaths < MODEL_DEATHS_MAX);
-        let why = match (&self.given.model, model) {
-            (None, _) => Some(self.given.refused.as_ref().map_or_else(|| NO_DETECTOR.to_owned(), Refusal::to_string)),
-            (Some(_), None) => Some(DEADLY_MODEL.to_owned()),
-            (Some(_), Some(_)) => None,
-        };
-        let wire = Wire::start(&self.given.program, model, self.given.clock.media(), now)?;
-        let pid = wire.pid().unwrap_or_default();
-        self.given.pid.store(pid, Ordering::Relaxed);
-        tracing::info!(pid, "vision started");
-        let state = VisionState { running: true, detector: None, why };
-        self.given.board.vision.send_replace(state);
-        self.wire = Some(wire);
-        Ok(())
-    }
-    /// The child is gone or must go.
-    async fn down(&mut self, why: &WireError) {
-        let now = self.now();
-        self.given.pid.store(0, Ordering::Relaxed);
-        if let Some(wire) = self.wire.take() {
-            if wire.loading {
-                self.model_deaths += 1;
-            }
-            if now.since(wire.started) > PROVEN_US {
-                self.failures = 0;
-            }
-            let grace = if matches!(why, WireError::Ended) { Duration::from_millis(300) } else { Duration::ZERO };
-            let how = wire.end(grace).await;
-            tracing::warn!(why = %why, how, "vision failed");
-        } else {
-            tracing::warn!(why = %why, program = %self.given.program.display(), "vision cannot be started");
-        }
-        self.given.counters.vision_restarts.add(1);
-        let (base, now_totals) = (&mut self.base, std::mem::take(&mut self.totals));
-        base.frames_decoded = base.frames_decoded.saturating_add(now_totals.frames_decoded);
-        base.frames_analysed = base.frames_analysed.saturating_add(now_totals.frames_analysed);
-        base.inferences = base.inferences.saturating_add(now_totals.inferences);
-        base.frames_not_a_number = base.frames_not_a_number.saturating_add(now_totals.frames_not_a_number);
-        self.asked.clear();
-        let ended: Vec<_> = self.lanes.iter_mut().map(|(c, lane)| (*c, lane.restart())).collect();
-        for (camera, ended) in ended {
-            self.end_tracks(camera, ended);
-        }
-        let wait_ms = BACKOFF_MS.get(self.failures).copied().unwrap_or(BACKOFF_LATER_MS);
-        self.failures += 1;
-        self.retry = now.plus_us(wait_ms * 1000);
-        let state = VisionState { running: false, detector: None, why: Some(why.to_string()) };
-        self.given.board.vision.send_replace(state);
     }
 }
