@@ -370,6 +370,13 @@ impl Running {
             Ok(latest) => latest,
             Err(error) => return self.cannot_follow(&error),
         };
+        let masks = match self.store.masks().await {
+            Ok(masks) => {
+                self.fleet.mask(masks);
+                true
+            }
+            Err(error) => self.cannot_follow(&error),
+        };
         // Apart from each other: a rule that cannot be read may not keep a camera from being recorded.
         let cameras = match self.store.cameras().await {
             Ok(cameras) => {
@@ -393,7 +400,7 @@ impl Running {
             self.board.announce(Change::Config);
             *followed = Some(latest);
         }
-        cameras && rules
+        cameras && rules && masks
     }
 
     fn cannot_follow(&self, error: &crate::store::StoreError) -> bool {

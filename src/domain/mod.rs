@@ -10,6 +10,7 @@ pub mod event;
 pub mod frame;
 pub mod geometry;
 pub mod ids;
+pub mod mask;
 pub mod packet;
 pub mod query;
 pub mod refusal;

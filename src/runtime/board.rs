@@ -133,6 +133,12 @@ impl Board {
         drop(inner);
         self.announce(Change::Picture(camera));
     }
+    /// Takes a camera's picture down: it may show what may not be shown any more.
+    pub fn drop_picture(&self, camera: CameraId) {
+        if self.lock().pictures.remove(&camera).is_some() {
+            self.announce(Change::Picture(camera));
+        }
+    }
     /// The last picture of a camera.
     #[must_use]
     pub fn picture(&self, camera: CameraId) -> Option<Picture> {

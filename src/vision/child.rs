@@ -174,6 +174,9 @@ impl Child {
             Down::Hello { .. } | Down::Finish => return Err(nonsense("a second greeting")),
             Down::Camera { camera, generation } => self.add(camera, generation)?,
             Down::CameraGone { camera } => self.remove(camera),
+            // Of a camera that begins later they are said again.
+            Down::Masks { camera, masks } if self.cameras.contains_key(&camera) => self.desk.masks(camera, masks),
+            Down::Masks { .. } => {}
             Down::Params { camera, codec, decoder_config, .. } => {
                 if let Some(camera) = self.cameras.get_mut(&camera) {
                     camera.renew();
@@ -186,8 +189,8 @@ impl Child {
                 self.parts = Some(Parts { spec, size, bytes: Vec::new() });
             }
             Down::ModelPart { data } => self.model_part(&data)?,
-            Down::Still { id, codec, decoder_config, data } => {
-                if !self.darkroom.take(Negative { id, codec, decoder_config, data }) {
+            Down::Still { id, codec, decoder_config, data, privacy } => {
+                if !self.darkroom.take(Negative { id, codec, decoder_config, data, privacy }) {
                     self.up.send(&Up::StillDone { id, jpeg: None });
                 }
             }

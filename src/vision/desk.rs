@@ -23,7 +23,7 @@ use super::{
     worker::{Engine, Eye, TrackIds},
 };
 use crate::{
-    domain::{frame::Frame, geometry::NormBox, ids::CameraId, time::MediaTime, track::FrameSeen},
+    domain::{frame::Frame, geometry::NormBox, ids::CameraId, mask::Masks, time::MediaTime, track::FrameSeen},
     runtime::{clock::Clock, throttle::Throttle},
 };
 
@@ -91,6 +91,7 @@ pub struct Ask {
 enum Job {
     Model(Vec<u8>, ModelSpec),
     Gone(CameraId),
+    Masks(CameraId, Masks),
     Ask(Ask),
     Frame(Frame),
     End,
@@ -102,6 +103,7 @@ struct Pile {
     last: Option<CameraId>,
     asks: VecDeque<Ask>,
     gone: VecDeque<CameraId>,
+    masks: BTreeMap<CameraId, Masks>,
     model: Option<(Vec<u8>, ModelSpec)>,
     finish: bool,
 }
@@ -110,6 +112,10 @@ impl Pile {
     fn take(&mut self) -> Option<Job> {
         if let Some(camera) = self.gone.pop_front() {
             return Some(Job::Gone(camera));
+        }
+        // Before any frame: none is shown that is not masked as it must be.
+        if let Some((camera, masks)) = self.masks.pop_first() {
+            return Some(Job::Masks(camera, masks));
         }
         if let Some((bytes, spec)) = self.model.take() {
             return Some(Job::Model(bytes, spec));
@@ -166,7 +172,14 @@ impl Desk {
     pub fn gone(&self, camera: CameraId) {
         self.change(|p| {
             p.frames.remove(&camera);
+            p.masks.remove(&camera);
             p.gone.push_back(camera);
+        });
+    }
+    /// The masks of a camera, in place of those before.
+    pub fn masks(&self, camera: CameraId, masks: Masks) {
+        self.change(|p| {
+            p.masks.insert(camera, masks);
         });
     }
     /// A detector to load.
@@ -230,8 +243,17 @@ impl Worker {
                 Job::Gone(camera) => {
                     self.seats.remove(&camera);
                 }
+                Job::Masks(camera, masks) => {
+                    let seat = self.seats.entry(camera).or_default();
+                    seat.eye.set_masks(masks);
+                    // The next picture is due at once.
+                    seat.pictured = None;
+                }
                 Job::Ask(ask) => self.answer(&ask),
-                Job::Frame(frame) => self.look(&frame),
+                Job::Frame(mut frame) => {
+                    self.seats.entry(frame.camera).or_default().eye.mask(&mut frame);
+                    self.look(&frame);
+                }
                 Job::End => break,
             }
             *self.desk.totals.lock().unwrap_or_else(PoisonError::into_inner) = self.engine.totals;

@@ -12,14 +12,23 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::model::ModelSpec;
-use crate::domain::{geometry::NormBox, ids::CameraId, packet::Codec, time::MediaTime, track::FrameSeen};
+use crate::domain::{
+    geometry::{NormBox, POLYGON_CORNERS_MAX, Polygon},
+    ids::CameraId,
+    mask::Masks,
+    packet::Codec,
+    time::MediaTime,
+    track::FrameSeen,
+};
 
 /// Grows with every change of a message.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 /// The most bytes a message may take.
 pub const MESSAGE_MAX: usize = 4 << 20;
 /// Bytes of a model that travel in one message.
 pub const MODEL_PART: usize = 1 << 20;
+/// A polygon takes at most so many bytes of a message.
+pub const POLYGON_BYTES: usize = POLYGON_CORNERS_MAX * 8 + 2;
 const HEADER: usize = 5;
 /// Bytes read from the socket at once.
 const READ_AT_ONCE: usize = 64 << 10;
@@ -47,6 +56,13 @@ pub enum Down {
     CameraGone {
         /// Which.
         camera: CameraId,
+    },
+    /// The masks in force; before the camera's first packet and at each change.
+    Masks {
+        /// Whose.
+        camera: CameraId,
+        /// In place of those before.
+        masks: Masks,
     },
     /// What the decoder needs to know; before the camera's first packet and at each change.
     Params {
@@ -105,6 +121,8 @@ pub enum Down {
         decoder_config: Bytes,
         /// NAL units behind 4-byte lengths.
         data: Bytes,
+        /// What of it is never shown.
+        privacy: Vec<Polygon>,
     },
     /// No packet follows: finish what is there, say `Done`, end.
     Finish,

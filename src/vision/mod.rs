@@ -3,13 +3,14 @@
 //! Purpose: hostile bytes can kill the child, never the recording. In: packets of the sub streams, a [`model::Model`],
 //! questions for snapshots. Out: a [`FrameSeen`] for every analysed frame, pictures and the state on the board,
 //! counters. Parent side: `parent` over `wire`, `lane` and `link`. Child side: `child` (reading), `decode` (GStreamer),
-//! `desk` (the analysis thread), `still` (single key frames), `worker` (gate → detect → track), `picture`. [`analyze`] runs the same code over a file.
+//! `desk` (the analysis thread), `mask`, `still` (single key frames), `worker` (gate → detect → track), `picture`. [`analyze`] runs the same code over a file.
 //!
 //! Limits: 64 packets queued and 8 MiB under way a camera, 64 MiB for all; 5 analysed frames a second a camera; only
 //! the newest waits. It refuses to decode in the serving process, to believe the child unchecked, and to load ONNX
 //! Runtime while that could phone home.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{
         Arc,
@@ -20,7 +21,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    domain::{ids::CameraId, packet::Packet, refusal::Refusal, track::FrameSeen},
+    domain::{ids::CameraId, mask::Masks, packet::Packet, refusal::Refusal, track::FrameSeen},
     runtime::{
         ask::{Snapshots, Stills},
         board::Board,
@@ -41,9 +42,11 @@ pub mod examine;
 pub mod gate;
 pub mod lane;
 pub mod link;
+pub mod mask;
 pub mod model;
 mod parent;
 pub mod picture;
+mod sight;
 pub mod still;
 pub mod wire;
 pub mod worker;
@@ -126,6 +129,12 @@ impl Vision {
         // After the end nobody listens; the sender says so by being closed.
         let _ = self.control.send(parent::Control::Camera(camera, packets));
         sender
+    }
+    /// The masks in force on all cameras, those without one left out; in place of those before, for the next frame looked
+    /// at. To be said before the cameras they are of.
+    pub fn masks(&self, masks: BTreeMap<CameraId, Masks>) {
+        // After the end nothing is shown.
+        let _ = self.control.send(parent::Control::Masks(masks));
     }
     /// Process id of the child, if it runs.
     #[must_use]

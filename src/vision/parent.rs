@@ -20,13 +20,15 @@ use tokio_stream::{StreamExt, StreamMap, StreamNotifyClose, wrappers::ReceiverSt
 use super::{
     asked::{Asked, Asker},
     lane::{Lane, Offer},
-    link::{Down, LinkError, MESSAGE_MAX, Totals, Up},
-    model::Model,
+    link::{Down, LinkError, MESSAGE_MAX, POLYGON_BYTES, Totals, Up},
+    model::{DEADLY_MODEL, Model, NO_DETECTOR},
+    sight::Sight,
     wire::{Turn, Wire, WireError},
 };
 use crate::{
     domain::{
         ids::CameraId,
+        mask::Masks,
         packet::Packet,
         refusal::Refusal,
         time::{BootTime, MediaTime},
@@ -59,16 +61,13 @@ const MODEL_DEATHS_MAX: u32 = 3;
 const SOURCES_US: i64 = 1_000_000;
 const FINISH_US: i64 = 4_000_000;
 
-const NO_DETECTOR: &str =
-    "chưa cài mô hình nhận dạng, chỉ phát hiện chuyển động / no detector installed: only motion is seen";
-const DEADLY_MODEL: &str = "mô hình nhận dạng làm tiến trình phân tích dừng đột ngột; hãy đổi mô hình / the detector's \
-                            model crashes the analysis; use another one";
-
 /// What the handle says to the task.
 #[derive(Debug)]
 pub(super) enum Control {
     /// A camera's packets come here.
     Camera(CameraId, mpsc::Receiver<Packet>),
+    /// The masks in force.
+    Masks(BTreeMap<CameraId, Masks>),
     /// Finish; answered when it is.
     Finish(oneshot::Sender<()>),
 }
@@ -125,6 +124,7 @@ pub(super) struct Parent {
     inlets: StreamMap<CameraId, Inlet>,
     pending: VecDeque<FrameSeen>,
     asked: Asked,
+    sight: Sight,
     /// Of the children before this one.
     base: Totals,
     totals: Totals,
@@ -149,6 +149,7 @@ impl Parent {
             inlets: StreamMap::new(),
             pending: VecDeque::new(),
             asked: Asked::default(),
+            sight: Sight::default(),
             base: Totals::default(),
             totals: Totals::default(),
             closing: None,
@@ -217,6 +218,10 @@ impl Parent {
                 self.lanes.insert(camera, Lane::default());
                 self.inlets.insert(camera, StreamNotifyClose::new(ReceiverStream::new(packets)));
             }
+            Happened::Control(Some(Control::Masks(masks))) => {
+                let now = self.now();
+                self.sight.mask(masks, &self.given.board, self.wire.as_mut(), now)?;
+            }
             Happened::Control(Some(Control::Finish(reply))) => self.close(Some(reply)),
             // All handles are gone.
             Happened::Control(None) => self.close(None),
@@ -270,6 +275,7 @@ impl Parent {
                     self.generation = self.generation.wrapping_add(1);
                     lane.generation = self.generation;
                     wire.say(&Down::Camera { camera, generation: self.generation }, now)?;
+                    wire.say(&self.sight.introduction(camera), now)?;
                 }
                 if params {
                     let p = &packet.params;
@@ -318,11 +324,11 @@ impl Parent {
     }
     fn ask_still(&mut self, ask: StillAsk) -> Result<(), WireError> {
         let now = self.now();
-        let fits = ask.data.len() + ask.decoder_config.len() < MESSAGE_MAX - 1024;
+        let fits = ask.data.len() + ask.decoder_config.len() + ask.privacy.len() * POLYGON_BYTES < MESSAGE_MAX - 1024;
         let Some(wire) = self.wire.as_mut().filter(|_| fits && self.asked.has_room()) else { return Ok(()) };
-        let StillAsk { codec, decoder_config, data, reply } = ask;
+        let StillAsk { codec, decoder_config, data, privacy, reply } = ask;
         let id = self.asked.note(Asker::Still(reply), now);
-        wire.say(&Down::Still { id, codec, decoder_config, data }, now)?;
+        wire.say(&Down::Still { id, codec, decoder_config, data, privacy }, now)?;
         wire.flush();
         Ok(())
     }

@@ -10,6 +10,7 @@ use super::{
     detect::{Detector, Outcome},
     gate::Gate,
     link::Totals,
+    mask::Blackout,
     picture::Scaler,
 };
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
         detection::{Class, Detection},
         frame::Frame,
         ids::TrackId,
+        mask::Masks,
         time::MediaTime,
         track::{FrameSeen, TrackPoint},
     },
@@ -57,6 +59,7 @@ impl TrackIds {
 #[derive(Debug, Default)]
 pub struct Eye {
     gate: Gate,
+    blackout: Blackout,
     tracker: Option<Tracker>,
     aspect: f32,
     last: Option<MediaTime>,
@@ -68,6 +71,17 @@ pub struct Eye {
 }
 
 impl Eye {
+    /// Other masks are in force. What is kept is masked too; the gate begins anew, for an area that turns black is no motion.
+    pub fn set_masks(&mut self, masks: Masks) {
+        self.gate = Gate::masked(masks.blind());
+        self.blackout = Blackout::new(masks);
+        let best = self.best.values_mut().map(|(_, frame)| frame);
+        self.ring.iter_mut().chain(best).for_each(|frame| self.blackout.apply(frame));
+    }
+    /// Blackens what is never shown; to be done before anything looks at the frame.
+    pub fn mask(&mut self, frame: &mut Frame) {
+        self.blackout.apply(frame);
+    }
     /// The kept frame nearest to a time, of those within about a second of it.
     #[must_use]
     pub fn recent(&self, time: MediaTime) -> Option<&Frame> {
@@ -144,7 +158,7 @@ impl Engine {
             }
             ended = eye.finish();
             eye.ring.clear();
-            eye.gate = Gate::default();
+            eye.gate.forget();
         }
         let aspect = frame.width as f32 / frame.height.max(1) as f32;
         if (aspect - eye.aspect).abs() > f32::EPSILON {
@@ -157,7 +171,11 @@ impl Engine {
         let tracker =
             eye.tracker.get_or_insert_with(|| Tracker::new(TrackerConfig { aspect, ..TrackerConfig::default() }, 1));
         let wanted = tracker.predictions(frame.time).iter().any(|p| p.confirmed && p.wants_look);
-        let found = if motion.is_empty() && !wanted { None } else { self.detect(frame) };
+        let mut found = if motion.is_empty() && !wanted { None } else { self.detect(frame) };
+        if let Some(found) = &mut found {
+            // A black area is seldom taken for something, but what is told of it must not be.
+            found.retain(|d| !eye.blackout.masks().hides_box(d.rect));
+        }
         let glance = Glance { detections: found.as_deref(), motion: Some(&motion), ..Glance::default() };
         let step = tracker.glance(frame.time, &glance);
         let (tracks, over) = eye.site_ids(step, &mut self.ids);
