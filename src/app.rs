@@ -206,6 +206,8 @@ impl Seeing<'_> {
             settings,
         );
         core.spawn("events", events);
+        let (store, board, clock) = (self.store.clone(), Arc::clone(self.board), self.clock.clone());
+        core.spawn("picture-health", events::health::run(store, board, clock, self.stop.clone()));
         Ok((vision, out.stills))
     }
 }
@@ -272,6 +274,13 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
     seeing.keep(&mut core);
     let seeing = if record_only { None } else { Some(seeing.start(rules.subscribe(), &mut core)?) };
     let (vision, stills) = seeing.unzip();
+    if let Some(vision) = &vision {
+        match store.references(None).await {
+            Ok(all) => all.into_iter().for_each(|(camera, reference)| vision.remember(camera, reference)),
+            // Learned anew; what was turned meanwhile is not found out.
+            Err(error) => tracing::error!(%error, "how cameras usually look cannot be read"),
+        }
+    }
     let fleet = Fleet::new(
         recorder.clone(),
         vision.clone(),
@@ -290,6 +299,7 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
         store_dir: config.store.clone(),
         live: recorder.live(),
         stills: Arc::new(http::Stills::new(stills)),
+        vision: vision.clone(),
         // A name is given at set-up, which comes with accounts; until then the pages show the product's.
         site: String::new(),
         stop: stop.clone(),

@@ -9,6 +9,7 @@ pub mod detection;
 pub mod event;
 pub mod frame;
 pub mod geometry;
+pub mod health;
 pub mod ids;
 pub mod mask;
 pub mod packet;

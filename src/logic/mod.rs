@@ -5,6 +5,7 @@ pub mod backoff;
 pub mod colour;
 pub mod cursor;
 pub mod gaps;
+pub mod health;
 pub mod motion;
 pub mod nms;
 pub mod retention;

@@ -19,7 +19,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{
     decode::{self, DecodeError, Decoder, Outlet, Sampler},
-    desk::{Ask, Desk, Uplink, Watch, Worker},
+    desk::{Ask, Desk, Told, Uplink, Watch, Worker},
     link::{self, Down, Totals, Up},
     model::{MODEL_BYTES_MAX, ModelSpec},
     still::{Darkroom, Negative},
@@ -174,9 +174,9 @@ impl Child {
             Down::Hello { .. } | Down::Finish => return Err(nonsense("a second greeting")),
             Down::Camera { camera, generation } => self.add(camera, generation)?,
             Down::CameraGone { camera } => self.remove(camera),
-            // Of a camera that begins later they are said again.
-            Down::Masks { camera, masks } if self.cameras.contains_key(&camera) => self.desk.masks(camera, masks),
-            Down::Masks { .. } => {}
+            Down::Masks { camera, masks } => self.tell(camera, Told::Masks(masks)),
+            Down::Reference { camera, reference } => self.tell(camera, Told::Usual(reference)),
+            Down::ViewAccepted { camera } => self.tell(camera, Told::Accepted),
             Down::Params { camera, codec, decoder_config, .. } => {
                 if let Some(camera) = self.cameras.get_mut(&camera) {
                     camera.renew();
@@ -219,6 +219,12 @@ impl Child {
         if self.cameras.remove(&camera).is_some() {
             self.shared.meters.lock().unwrap_or_else(PoisonError::into_inner).remove(&camera);
             self.desk.gone(camera);
+        }
+    }
+    /// Of a camera that begins later it is said again.
+    fn tell(&self, camera: CameraId, told: Told) {
+        if self.cameras.contains_key(&camera) {
+            self.desk.tell(camera, told);
         }
     }
     fn packet(&mut self, id: CameraId, time: MediaTime, key: bool, data: Bytes) {

@@ -17,13 +17,17 @@ use bytes::BytesMut;
 
 use super::{
     detect::Detector,
+    health::Watcher,
     link::{self, Totals, Up},
     model::ModelSpec,
     picture::{PICTURE_WIDTH_MAX, Planes},
     worker::{Engine, Eye, TrackIds},
 };
 use crate::{
-    domain::{frame::Frame, geometry::NormBox, ids::CameraId, mask::Masks, time::MediaTime, track::FrameSeen},
+    domain::{
+        frame::Frame, geometry::NormBox, health::Reference, ids::CameraId, mask::Masks, time::MediaTime,
+        track::FrameSeen,
+    },
     runtime::{clock::Clock, throttle::Throttle},
 };
 
@@ -86,12 +90,23 @@ pub struct Ask {
     pub boxes: Vec<NormBox>,
 }
 
+/// What is to be known of a camera.
+#[derive(Debug)]
+pub enum Told {
+    /// Its masks, in place of those before.
+    Masks(Masks),
+    /// How it usually looks.
+    Usual(Reference),
+    /// That how it looks now is right.
+    Accepted,
+}
+
 /// The next thing to do.
 #[derive(Debug)]
 enum Job {
     Model(Vec<u8>, ModelSpec),
     Gone(CameraId),
-    Masks(CameraId, Masks),
+    Told(CameraId, Told),
     Ask(Ask),
     Frame(Frame),
     End,
@@ -103,7 +118,7 @@ struct Pile {
     last: Option<CameraId>,
     asks: VecDeque<Ask>,
     gone: VecDeque<CameraId>,
-    masks: BTreeMap<CameraId, Masks>,
+    told: VecDeque<(CameraId, Told)>,
     model: Option<(Vec<u8>, ModelSpec)>,
     finish: bool,
 }
@@ -114,8 +129,8 @@ impl Pile {
             return Some(Job::Gone(camera));
         }
         // Before any frame: none is shown that is not masked as it must be.
-        if let Some((camera, masks)) = self.masks.pop_first() {
-            return Some(Job::Masks(camera, masks));
+        if let Some((camera, told)) = self.told.pop_front() {
+            return Some(Job::Told(camera, told));
         }
         if let Some((bytes, spec)) = self.model.take() {
             return Some(Job::Model(bytes, spec));
@@ -172,15 +187,13 @@ impl Desk {
     pub fn gone(&self, camera: CameraId) {
         self.change(|p| {
             p.frames.remove(&camera);
-            p.masks.remove(&camera);
+            p.told.retain(|(c, _)| *c != camera);
             p.gone.push_back(camera);
         });
     }
-    /// The masks of a camera, in place of those before.
-    pub fn masks(&self, camera: CameraId, masks: Masks) {
-        self.change(|p| {
-            p.masks.insert(camera, masks);
-        });
+    /// What is to be known of a camera.
+    pub fn tell(&self, camera: CameraId, told: Told) {
+        self.change(|p| p.told.push_back((camera, told)));
     }
     /// A detector to load.
     pub fn model(&self, bytes: Vec<u8>, spec: ModelSpec) {
@@ -209,8 +222,24 @@ impl Desk {
 #[derive(Debug, Default)]
 struct Seat {
     eye: Eye,
+    health: Watcher,
     pictured: Option<MediaTime>,
     last: Option<MediaTime>,
+}
+
+impl Seat {
+    fn hear(&mut self, told: Told) {
+        match told {
+            Told::Masks(masks) => {
+                self.health.set_masks(masks.privacy.clone());
+                self.eye.set_masks(masks);
+                // The next picture is due at once.
+                self.pictured = None;
+            }
+            Told::Usual(reference) => self.health.remember(&reference),
+            Told::Accepted => self.health.accept(),
+        }
+    }
 }
 
 /// The analysis thread's own things.
@@ -243,12 +272,7 @@ impl Worker {
                 Job::Gone(camera) => {
                     self.seats.remove(&camera);
                 }
-                Job::Masks(camera, masks) => {
-                    let seat = self.seats.entry(camera).or_default();
-                    seat.eye.set_masks(masks);
-                    // The next picture is due at once.
-                    seat.pictured = None;
-                }
+                Job::Told(camera, told) => self.seats.entry(camera).or_default().hear(told),
                 Job::Ask(ask) => self.answer(&ask),
                 Job::Frame(mut frame) => {
                     self.seats.entry(frame.camera).or_default().eye.mask(&mut frame);
@@ -291,6 +315,9 @@ impl Worker {
             let jpeg = Planes::of(frame, PICTURE_WIDTH_MAX, self.engine.scaler()).jpeg();
             self.up.send(&Up::Picture { camera: frame.camera, time: frame.time, jpeg });
         }
+        seat.health.look(frame, &mut |message| {
+            self.up.send(&message);
+        });
         if let Some(seen) = self.engine.look(&mut seat.eye, frame) {
             seat.last = Some(frame.time);
             self.up.send(&Up::Seen(seen));

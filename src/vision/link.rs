@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use super::model::ModelSpec;
 use crate::domain::{
     geometry::{NormBox, POLYGON_CORNERS_MAX, Polygon},
+    health::{PictureHealth, Reference},
     ids::CameraId,
     mask::Masks,
     packet::Codec,
@@ -63,6 +64,18 @@ pub enum Down {
         camera: CameraId,
         /// In place of those before.
         masks: Masks,
+    },
+    /// How a camera usually looks by one light, as learned before.
+    Reference {
+        /// Which.
+        camera: CameraId,
+        /// What was learned.
+        reference: Reference,
+    },
+    /// A person says that how a camera looks now is right: what was learned is forgotten.
+    ViewAccepted {
+        /// Which.
+        camera: CameraId,
     },
     /// What the decoder needs to know; before the camera's first packet and at each change.
     Params {
@@ -165,6 +178,15 @@ pub enum Up {
         time: MediaTime,
         /// At most 640 pixels wide.
         jpeg: Bytes,
+    },
+    /// What is said of a camera's picture: when it changes, and every ten seconds.
+    Health(PictureHealth),
+    /// How a camera usually looks by one light.
+    Reference {
+        /// Which.
+        camera: CameraId,
+        /// What was learned.
+        reference: Reference,
     },
     /// A snapshot asked for.
     SnapshotDone {
@@ -315,6 +337,8 @@ impl Up {
                 seen.tracks.iter().all(|t| [t.score, t.identity].iter().all(|v| (0.0..=1.0).contains(v)))
             }
             Self::Picture { jpeg: picture, .. } => jpeg(picture),
+            Self::Health(health) => health.measured.is_sound() && health.since <= health.time,
+            Self::Reference { reference, .. } => reference.is_sound(),
             Self::SnapshotDone { plain, boxed, .. } => jpeg(plain) && jpeg(boxed),
             Self::StillDone { jpeg: still, .. } => still.as_ref().is_none_or(jpeg),
             Self::Detector { name, why } => [name, why].into_iter().flatten().all(|t| t.len() <= TEXT_MAX),

@@ -21,7 +21,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    domain::{ids::CameraId, mask::Masks, packet::Packet, refusal::Refusal, track::FrameSeen},
+    domain::{health::Reference, ids::CameraId, mask::Masks, packet::Packet, refusal::Refusal, track::FrameSeen},
     runtime::{
         ask::{Snapshots, Stills},
         board::Board,
@@ -40,6 +40,8 @@ pub mod desk;
 pub mod detect;
 pub mod examine;
 pub mod gate;
+mod given;
+pub mod health;
 pub mod lane;
 pub mod link;
 pub mod mask;
@@ -66,7 +68,7 @@ const STILLS_QUEUE: usize = 4;
 /// The parent's hold on the child.
 #[derive(Debug, Clone)]
 pub struct Vision {
-    control: mpsc::UnboundedSender<parent::Control>,
+    control: mpsc::UnboundedSender<given::Control>,
     pid: Arc<AtomicU32>,
 }
 
@@ -105,7 +107,7 @@ impl Vision {
             Ok(model) => (model, None),
             Err(refusal) => (None, Some(refusal)),
         };
-        let given = parent::Given {
+        let given = given::Given {
             program,
             model,
             refused,
@@ -127,14 +129,22 @@ impl Vision {
     pub fn camera(&self, camera: CameraId) -> mpsc::Sender<Packet> {
         let (sender, packets) = mpsc::channel(CAMERA_QUEUE);
         // After the end nobody listens; the sender says so by being closed.
-        let _ = self.control.send(parent::Control::Camera(camera, packets));
+        let _ = self.control.send(given::Control::Camera(camera, packets));
         sender
     }
     /// The masks in force on all cameras, those without one left out; in place of those before, for the next frame looked
     /// at. To be said before the cameras they are of.
     pub fn masks(&self, masks: BTreeMap<CameraId, Masks>) {
         // After the end nothing is shown.
-        let _ = self.control.send(parent::Control::Masks(masks));
+        let _ = self.control.send(given::Control::Masks(masks));
+    }
+    /// How a camera usually looks, as learned by an earlier run. To be said before that camera.
+    pub fn remember(&self, camera: CameraId, reference: Reference) {
+        let _ = self.control.send(given::Control::Remember(camera, reference));
+    }
+    /// A person says that how a camera looks now is right.
+    pub fn accept_view(&self, camera: CameraId) {
+        let _ = self.control.send(given::Control::Accept(camera));
     }
     /// Process id of the child, if it runs.
     #[must_use]
@@ -145,7 +155,7 @@ impl Vision {
     /// that, then 4 s for the child.
     pub async fn finish(self) {
         let (reply, done) = oneshot::channel();
-        if self.control.send(parent::Control::Finish(reply)).is_ok() {
+        if self.control.send(given::Control::Finish(reply)).is_ok() {
             // An error means that the task has ended: as good.
             let _ = done.await;
         }

@@ -6,11 +6,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::atomic::Ordering,
     time::Duration,
 };
 
@@ -19,16 +15,16 @@ use tokio_stream::{StreamExt, StreamMap, StreamNotifyClose, wrappers::ReceiverSt
 
 use super::{
     asked::{Asked, Asker},
+    given::{Control, Given},
     lane::{Lane, Offer},
     link::{Down, LinkError, MESSAGE_MAX, POLYGON_BYTES, Totals, Up},
-    model::{DEADLY_MODEL, Model, NO_DETECTOR},
+    model::{DEADLY_MODEL, NO_DETECTOR},
     sight::Sight,
     wire::{Turn, Wire, WireError},
 };
 use crate::{
     domain::{
         ids::CameraId,
-        mask::Masks,
         packet::Packet,
         refusal::Refusal,
         time::{BootTime, MediaTime},
@@ -36,10 +32,7 @@ use crate::{
     },
     runtime::{
         ask::{Snapshot, SnapshotAsk, StillAsk},
-        board::{Board, Picture, VisionState},
-        clock::Clock,
-        counters::Counters,
-        stop::Stop,
+        board::{Picture, VisionState},
         throttle::Throttle,
     },
 };
@@ -60,37 +53,6 @@ const MODEL_DEATHS_MAX: u32 = 3;
 /// How long the sources get to end, and the child to finish, microseconds.
 const SOURCES_US: i64 = 1_000_000;
 const FINISH_US: i64 = 4_000_000;
-
-/// What the handle says to the task.
-#[derive(Debug)]
-pub(super) enum Control {
-    /// A camera's packets come here.
-    Camera(CameraId, mpsc::Receiver<Packet>),
-    /// The masks in force.
-    Masks(BTreeMap<CameraId, Masks>),
-    /// Finish; answered when it is.
-    Finish(oneshot::Sender<()>),
-}
-
-/// What the task is given.
-#[derive(Debug)]
-pub(super) struct Given {
-    pub program: PathBuf,
-    pub model: Option<Model>,
-    /// Why there is no model though there should be one.
-    pub refused: Option<Refusal>,
-    pub clock: Clock,
-    pub counters: Arc<Counters>,
-    pub board: Arc<Board>,
-    pub stop: Stop,
-    /// As many as there are calls of `Vision::camera`, so without a limit of its own.
-    pub control: mpsc::UnboundedReceiver<Control>,
-    pub asks: mpsc::Receiver<SnapshotAsk>,
-    pub stills: mpsc::Receiver<StillAsk>,
-    pub seen: mpsc::Sender<FrameSeen>,
-    /// 0 while no child runs.
-    pub pid: Arc<AtomicU32>,
-}
 
 type Inlet = StreamNotifyClose<ReceiverStream<Packet>>;
 
@@ -222,6 +184,11 @@ impl Parent {
                 let now = self.now();
                 self.sight.mask(masks, &self.given.board, self.wire.as_mut(), now)?;
             }
+            Happened::Control(Some(Control::Remember(camera, reference))) => self.sight.learn(camera, reference),
+            Happened::Control(Some(Control::Accept(camera))) => {
+                let now = self.now();
+                self.sight.accept(camera, self.wire.as_mut(), now)?;
+            }
             Happened::Control(Some(Control::Finish(reply))) => self.close(Some(reply)),
             // All handles are gone.
             Happened::Control(None) => self.close(None),
@@ -275,7 +242,7 @@ impl Parent {
                     self.generation = self.generation.wrapping_add(1);
                     lane.generation = self.generation;
                     wire.say(&Down::Camera { camera, generation: self.generation }, now)?;
-                    wire.say(&self.sight.introduction(camera), now)?;
+                    self.sight.introduce(camera, wire, now)?;
                 }
                 if params {
                     let p = &packet.params;
@@ -363,6 +330,15 @@ impl Parent {
                     self.given.board.set_picture(camera, Picture { time, jpeg });
                 }
             }
+            Up::Health(health) if self.lanes.get(&health.camera).is_some_and(|l| l.has_sent(health.time)) => {
+                self.given.board.set_health(health, self.given.clock.media());
+            }
+            Up::Reference { camera, reference } if self.lanes.contains_key(&camera) => {
+                self.given.board.put_reference(camera, reference.clone());
+                self.sight.learn(camera, reference);
+            }
+            // Of a camera that was taken away meanwhile.
+            Up::Health(_) | Up::Reference { .. } => {}
             Up::SnapshotDone { id, time, plain, boxed } => {
                 self.asked.snapshot(id, Some(Snapshot { time, plain, boxed }));
             }
