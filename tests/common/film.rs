@@ -115,7 +115,7 @@ impl Stage {
     pub async fn play(&mut self, film: &Film) -> Vec<FrameSeen> {
         let mut seen = Vec::new();
         let (start, mut end) = (self.time, self.time);
-        for (i, (time, key, data)) in film.packets.iter().enumerate() {
+        for (time, key, data) in &film.packets {
             end = start.plus_us(*time);
             let packet = Packet {
                 camera: CAMERA,
@@ -132,7 +132,7 @@ impl Stage {
             };
             wait::done(self.sender.send(packet)).await.expect("vision takes packets");
             // Only the newest frame waits for the analysis: a film that runs ahead would be seen in parts.
-            let behind = Duration::from_millis(if i < 10 { 60 } else { 20 });
+            let behind = Duration::from_millis(100);
             while let Ok(Some(frame)) = tokio::time::timeout(behind, self.out.seen.recv()).await {
                 let is_last = frame.time >= end;
                 // One of the film before may come late.

@@ -157,8 +157,8 @@ impl Health {
             return None;
         }
         if !(0..PAUSE_US).contains(&since) {
-            self.rest = None;
-            self.hold.begin_anew();
+            // What was said before is not known any more.
+            (self.rest, self.hold) = (None, Hold::default());
         }
         self.last = Some(time);
         let edges = Edges::of(&small.luma, self.size, &self.watched);
