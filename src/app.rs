@@ -255,6 +255,16 @@ pub async fn serve(
     outcome.and(summary)
 }
 
+/// Tells vision how cameras usually looked in earlier runs.
+async fn remind(store: &Store, vision: Option<&Vision>) {
+    let Some(vision) = vision else { return };
+    match store.references(None).await {
+        Ok(all) => all.into_iter().for_each(|(camera, reference)| vision.remember(camera, reference)),
+        // It is learned anew; only what was turned meanwhile is not found out.
+        Err(error) => tracing::error!(%error, "how cameras usually look cannot be read"),
+    }
+}
+
 async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListener) -> anyhow::Result<Running> {
     let (clock, counters, board) = (Clock::machine(), Arc::new(Counters::default()), Arc::new(Board::default()));
     let store = open_store(&config.data).await?;
@@ -274,13 +284,7 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
     seeing.keep(&mut core);
     let seeing = if record_only { None } else { Some(seeing.start(rules.subscribe(), &mut core)?) };
     let (vision, stills) = seeing.unzip();
-    if let Some(vision) = &vision {
-        match store.references(None).await {
-            Ok(all) => all.into_iter().for_each(|(camera, reference)| vision.remember(camera, reference)),
-            // Learned anew; what was turned meanwhile is not found out.
-            Err(error) => tracing::error!(%error, "how cameras usually look cannot be read"),
-        }
-    }
+    remind(&store, vision.as_ref()).await;
     let fleet = Fleet::new(
         recorder.clone(),
         vision.clone(),

@@ -158,3 +158,20 @@ impl Reference {
         cells > 0 && cells <= REFERENCE_CELLS_MAX && self.luma.len() == cells && fine
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_and_light_is_found_by_its_name_and_written_by_it() {
+        for fault in PictureFault::ALL {
+            assert_eq!(PictureFault::from_name(fault.name()), Some(fault));
+        }
+        for (place, light) in Light::ALL.into_iter().enumerate() {
+            assert_eq!(Light::from_name(light.name()), Some(light));
+            assert_eq!(light as usize, place, "what is learned lies by this number");
+        }
+        assert_eq!((PictureFault::from_name("good"), Light::from_name("")), (None, None));
+    }
+}

@@ -360,7 +360,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{detection::Class, ids::TrackId, track::TrackPoint};
+    use crate::domain::{
+        detection::Class,
+        health::{Light, Measured},
+        ids::TrackId,
+        track::TrackPoint,
+    };
 
     fn seen(score: f32) -> Up {
         let rect = NormBox::new(0.1, 0.2, 0.3, 0.4).unwrap();
@@ -442,5 +447,36 @@ mod tests {
         assert!(seen(1.5).check().is_err());
         let text = Up::Picture { camera: CameraId(1), time: MediaTime(0), jpeg: Bytes::from_static(b"<html>") };
         assert!(text.check().is_err());
+    }
+
+    #[test]
+    fn a_word_on_a_picture_that_cannot_be_measured_is_not_believed() {
+        let said = |matching: f32, since: i64| {
+            let measured = Measured {
+                light: Light::Day,
+                mean: 90.0,
+                high: 200.0,
+                saturated: 0.0,
+                edges: 9.5,
+                parts: 40,
+                matching,
+                vanished: 0.0,
+                blurred: 0.0,
+                still_us: 0,
+                shift: None,
+            };
+            let (camera, time, since) = (CameraId(1), MediaTime(9), MediaTime(since));
+            Up::Health(PictureHealth { camera, time, fault: None, since, measured }).check()
+        };
+        assert!(said(1.0, 9).is_ok());
+        assert!(said(f32::NAN, 9).is_err() && said(1.1, 9).is_err() && said(0.5, 10).is_err());
+        let learned = |size, cells: usize, fine: f32| {
+            let (light, pictures, time) = (Light::Day, 30, MediaTime(9));
+            let reference = Reference { light, pictures, time, size, luma: vec![7; cells], fine: vec![fine; 40] };
+            Up::Reference { camera: CameraId(1), reference }.check()
+        };
+        assert!(learned((16, 9), 144, 2.0).is_ok());
+        assert!(learned((16, 9), 143, 2.0).is_err() && learned((16, 9), 144, f32::NAN).is_err());
+        assert!(learned((0, 0), 0, 2.0).is_err() && learned((1000, 1000), 1_000_000, 2.0).is_err());
     }
 }

@@ -45,6 +45,9 @@ const DARK: (f32, f32) = (50.0, 65.0);
 const SWITCH: f32 = 15.0;
 /// Pictures a reference is learned from before it counts.
 const LEARNED_MIN: u32 = 30;
+/// How much of the picture that is judged is the newest one: noise weighs a fifth of what it does in one, and what
+/// passes by leaves after some seconds.
+const SMOOTH: f32 = 0.3;
 /// How fast a reference follows afterwards, microseconds: dawn and moving shadows, not a hand.
 const FOLLOW_US: f32 = 600_000_000.0;
 /// A pause after which nothing that seemed to be counts any more, microseconds.
@@ -62,6 +65,8 @@ const SAME: f32 = 0.995;
 /// Share of the pictures of which that must be so: the others are key frames, coded anew. A scene in which nothing moves
 /// has sensor noise in each.
 const SAME_PICTURES: f32 = 0.6;
+/// So many pictures one after the other that differ from the one before are no key frames.
+const UNLIKE_MAX: u32 = 5;
 
 /// What is said of a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -99,6 +104,8 @@ struct Rest {
     since: MediaTime,
     pictures: u32,
     same: u32,
+    /// Pictures since the last one that was the same.
+    unlike: u32,
 }
 
 /// The judge of one camera's picture.
@@ -109,6 +116,8 @@ pub struct Health {
     size: (usize, usize),
     light: Option<Light>,
     mean: Option<f32>,
+    /// The cells' luma, smoothed over some seconds.
+    smooth: Vec<f32>,
     last: Option<MediaTime>,
     rest: Option<Rest>,
     learned: [Option<Learned>; 3],
@@ -149,6 +158,7 @@ impl Health {
     pub fn step(&mut self, small: &Small, time: MediaTime) -> Option<Verdict> {
         if self.size != small.size {
             (self.size, self.rest, self.last) = (small.size, None, None);
+            self.smooth.clear();
             self.watched = watched(small.size, &self.privacy);
             self.learned.iter_mut().for_each(|l| *l = l.take().filter(|l| l.size == small.size));
         }
@@ -159,16 +169,19 @@ impl Health {
         if !(0..PAUSE_US).contains(&since) {
             // What was said before is not known any more.
             (self.rest, self.hold) = (None, Hold::default());
+            self.smooth.clear();
         }
         self.last = Some(time);
-        let edges = Edges::of(&small.luma, self.size, &self.watched);
-        let fine = fineness(&small.fine, self.size, &self.watched);
-        let light = self.light_of(small.colour, edges.mean);
-        let switched = self.mean.is_some_and(|mean| (mean - edges.mean).abs() > SWITCH);
+        let mean = self.mean_of(small);
+        let light = self.light_of(small.colour, mean);
+        let switched = self.mean.replace(mean).is_some_and(|before| (before - mean).abs() > SWITCH);
         if self.light.replace(light).is_some_and(|before| before != light) || switched {
             self.hold.begin_anew();
+            self.smooth.clear();
         }
-        self.mean = Some(edges.mean);
+        self.smooth_with(small);
+        let edges = Edges::of(&self.smooth, self.size, &self.watched);
+        let fine = fineness(&small.fine, self.size, &self.watched);
         let still_us = self.stand(small, time);
         let mut measured = self.measure(small, &edges, &fine, light, still_us);
         let seems = self.seems(&measured);
@@ -178,7 +191,7 @@ impl Health {
         let changed = self.hold.step(seems, time);
         let (fault, said_since) = self.hold.said?;
         // Not in the moments after a switch, in which a camera still finds its exposure.
-        if fault.is_none() && seems.is_none() && !switched {
+        if fault.is_none() && seems.is_none() && !switched && self.watched.contains(&true) {
             self.learn(light, small, &fine, time, since);
         }
         Some(Verdict { fault, since: said_since, changed, measured })
@@ -186,6 +199,19 @@ impl Health {
     /// Nothing is learned any more of what the camera showed; how it looks now is right.
     pub fn accept(&mut self) {
         *self = Self::new(std::mem::take(&mut self.privacy));
+    }
+    fn mean_of(&self, small: &Small) -> f32 {
+        let watched = small.luma.iter().zip(&self.watched).filter(|(_, watched)| **watched);
+        let (sum, count) = watched.fold((0u32, 0u32), |(sum, n), (luma, _)| (sum + u32::from(*luma), n + 1));
+        sum as f32 / count.max(1) as f32
+    }
+    fn smooth_with(&mut self, small: &Small) {
+        let now = small.luma.iter().map(|luma| f32::from(*luma));
+        if self.smooth.len() == small.luma.len() {
+            self.smooth.iter_mut().zip(now).for_each(|(smooth, now)| *smooth += SMOOTH * (now - *smooth));
+        } else {
+            self.smooth = now.collect();
+        }
     }
     fn light_of(&self, colour: f32, mean: f32) -> Light {
         let grey = if self.light == Some(Light::Infrared) { colour < GREY.1 } else { colour < GREY.0 };
@@ -207,7 +233,7 @@ impl Health {
         let saturated = levels.iter().rev().take_while(|l| **l >= SATURATED).count() as f32 / count as f32;
         let high = levels.get(count * 99 / 100).copied().unwrap_or_default();
         let held_against = |l: &Learned| {
-            let usual = Edges::of(&l.bytes(), self.size, &self.watched);
+            let usual = Edges::of(&l.luma, self.size, &self.watched);
             votes((edges, fine), (&usual, &l.fine))
         };
         let mut said = self.known(light).map(held_against).unwrap_or_default();
@@ -257,7 +283,7 @@ impl Health {
         }
     }
     fn shift(&self, edges: &Edges, light: Light) -> Option<(i8, i8)> {
-        let usual = Edges::of(&self.known(light)?.bytes(), self.size, &self.watched);
+        let usual = Edges::of(&self.known(light)?.luma, self.size, &self.watched);
         let (dx, dy) = edges.shift(&usual)?;
         let hundredths = |cells: i32, of: usize| i8::try_from(cells * 100 / of.max(1) as i32).ok();
         Some((hundredths(dx, self.size.0)?, hundredths(dy, self.size.1)?))
@@ -274,13 +300,15 @@ impl Health {
             let off = cells().filter(|i| small.luma[*i].abs_diff(rest.luma[*i]) > STILL_LEVELS).count() as f32;
             rest.pictures += 1;
             rest.same += u32::from(same);
+            rest.unlike = if same { 0 } else { rest.unlike + 1 };
             let long = time.since(rest.since);
-            let noisy = long >= FROZEN_US && (rest.same as f32) < SAME_PICTURES * rest.pictures as f32;
+            let noisy = rest.unlike >= UNLIKE_MAX
+                || long >= FROZEN_US && (rest.same as f32) < SAME_PICTURES * rest.pictures as f32;
             if off <= STILL_CELLS * count && !noisy {
                 return long;
             }
         }
-        self.rest = Some(Rest { luma: small.luma.clone(), since: time, pictures: 0, same: 0 });
+        self.rest = Some(Rest { luma: small.luma.clone(), since: time, pictures: 0, same: 0, unlike: 0 });
         0
     }
     fn learn(&mut self, light: Light, small: &Small, fine: &[f32], time: MediaTime, since: i64) {

@@ -31,20 +31,19 @@ pub struct Edges {
 impl Edges {
     /// Of a picture of `size` cells, where it is watched.
     #[must_use]
-    pub fn of(luma: &[u8], size: (usize, usize), watched: &[bool]) -> Self {
+    pub fn of(luma: &[f32], size: (usize, usize), watched: &[bool]) -> Self {
         let (w, h) = size;
         let mut gradients = vec![[0.0; 2]; w * h];
         for y in 1..h.saturating_sub(1) {
             for x in 1..w.saturating_sub(1) {
                 let i = y * w + x;
                 if [i, i - 1, i + 1, i - w, i + w].iter().all(|n| watched[*n]) {
-                    let gx = f32::from(luma[i + 1]) - f32::from(luma[i - 1]);
-                    let gy = f32::from(luma[i + w]) - f32::from(luma[i - w]);
+                    let (gx, gy) = (luma[i + 1] - luma[i - 1], luma[i + w] - luma[i - w]);
                     gradients[i] = [gx.clamp(-GRADIENT_MAX, GRADIENT_MAX), gy.clamp(-GRADIENT_MAX, GRADIENT_MAX)];
                 }
             }
         }
-        let seen: Vec<f32> = luma.iter().zip(watched).filter(|(_, w)| **w).map(|(l, _)| f32::from(*l)).collect();
+        let seen: Vec<f32> = luma.iter().zip(watched).filter(|(_, w)| **w).map(|(l, _)| *l).collect();
         let mean = seen.iter().sum::<f32>() / seen.len().max(1) as f32;
         Self { gradients, size, mean }
     }
