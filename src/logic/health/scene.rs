@@ -14,8 +14,11 @@ const EDGES_MIN: f32 = 6.0;
 const MATCH_MIN: f32 = 0.4;
 /// Edges are gone when of their energy, for the same light, less than this is left: three tenths of their height.
 const VANISHED: f32 = 0.09;
-/// Sharpness is gone when less than this share of it is left: a step of one pixel spread over more than two.
-const BLURRED: f32 = 0.4;
+/// Sharpness is gone when of the fineness, for the same light, less than this is left: a step of one pixel spread over
+/// three …
+const FINE_LEFT: f32 = 0.35;
+/// … and when fineness over edges has fallen below this share: haze lowers both alike and is no blur.
+const FINE_OF_EDGES: f32 = 0.7;
 /// Luma of black (BT.601 limited range).
 const BLACK: f32 = 16.0;
 
@@ -139,9 +142,9 @@ pub fn votes(now: (&Edges, &[f32]), reference: (&Edges, &[f32])) -> Votes {
         vanished += u32::from(energy[i] < VANISHED * light * light * usual[i]);
         let matches = dot[i] >= MATCH_MIN * (energy[i] * usual[i]).sqrt() && energy[i] > 0.0;
         matching += u32::from(matches);
-        // Fineness over edges of the same picture: contrast and light fall out of it.
-        let (sharp, was) = (now.1[i] / energy[i].max(1.0), reference.1[i] / usual[i]);
-        blurred += u32::from(matches && sharp < BLURRED * was);
+        let sharp = now.1[i] * usual[i] / (reference.1[i] * energy[i].max(1.0)).max(f32::MIN_POSITIVE);
+        let fine = now.1[i] < FINE_LEFT * light * light * reference.1[i];
+        blurred += u32::from(matches && fine && sharp < FINE_OF_EDGES);
     }
     let share = |votes: u32| votes as f32 / parts.max(1) as f32;
     Votes { parts, matching: share(matching), vanished: share(vanished), blurred: share(blurred) }
