@@ -95,7 +95,7 @@ pub struct Measured {
     pub matching: f32,
     /// Share whose edges are gone.
     pub vanished: f32,
-    /// Share that still matches but has lost its sharpness.
+    /// Share that has lost its sharpness, and still matches or is faint.
     pub blurred: f32,
     /// For how long nothing has changed, microseconds.
     pub still_us: i64,

@@ -7,6 +7,9 @@ const ROWS: usize = 360;
 /// Chroma samples that are looked at, about.
 const COLOURS: usize = 4096;
 
+/// Levels from grey at which chroma is coloured; coding grey leaves less.
+const COLOURED: u8 = 4;
+
 /// Cells across and down for a picture of that size, near its proportions.
 #[must_use]
 pub fn cells(width: usize, height: usize) -> (usize, usize) {
@@ -26,7 +29,7 @@ pub struct Small {
     pub fine: Vec<f32>,
     /// Share of the pixels that are bit for bit those of the picture before, 0..=1; empty for the first one.
     pub same: Vec<f32>,
-    /// Mean distance of the picture's chroma from grey, U and V together, levels.
+    /// Share of the chroma that is not grey, 0..=1: nearly none of it by infra-red light, a coloured car is little of it.
     pub colour: f32,
 }
 
@@ -74,15 +77,16 @@ impl Lens {
             luma: sum.iter().zip(&count).map(|(s, n)| (s / n.max(&1)) as u8).collect(),
             fine: share(&fine),
             same: if first { Vec::new() } else { share(&same) },
-            colour: colour(chroma.0) + colour(chroma.1),
+            colour: colour(chroma.0, chroma.1),
         })
     }
 }
 
-fn colour(plane: &[u8]) -> f32 {
-    let step = (plane.len() / COLOURS).max(1);
-    let off = plane.iter().step_by(step).map(|c| u32::from(c.abs_diff(128))).sum::<u32>();
-    off as f32 / plane.len().div_ceil(step).max(1) as f32
+fn colour(u: &[u8], v: &[u8]) -> f32 {
+    let step = (u.len() / COLOURS).max(1);
+    let samples = u.iter().zip(v).step_by(step);
+    let coloured = samples.filter(|(u, v)| u.abs_diff(128).max(v.abs_diff(128)) >= COLOURED).count();
+    coloured as f32 / u.len().div_ceil(step).max(1) as f32
 }
 
 #[cfg(test)]
@@ -108,7 +112,7 @@ mod tests {
         luma[w + 1] = 7;
         let tinted = vec![138u8; w * h / 4];
         let again = lens.look(&luma, (&grey, &tinted), w, h).unwrap();
-        assert_eq!((again.same[0], again.same[1], again.colour), (0.75, 1.0, 10.0));
+        assert_eq!((again.same[0], again.same[1], again.colour), (0.75, 1.0, 1.0));
         assert!(lens.look(&luma[1..], (&grey, &grey), w, h).is_none());
         assert!(lens.look(&[0; 64 * 64], (&grey, &grey), 64, 64).unwrap().same.is_empty(), "of another size");
     }

@@ -35,10 +35,10 @@ const PARTS_MIN: u32 = 6;
 const COVERED: f32 = 0.8;
 /// Share of the parts that still match at most: moved. By chance about a tenth does.
 const MOVED: f32 = 0.25;
-/// Share of the parts that must have lost their sharpness: out of focus.
-const DEFOCUSED: f32 = 0.6;
+/// Share of the parts that must have lost their sharpness: out of focus. A lorry close by takes two thirds.
+const DEFOCUSED: f32 = 0.75;
 /// Colour (as in [`Small`]) below which a picture has none, and above which it has some again.
-const GREY: (f32, f32) = (1.5, 3.0);
+const GREY: (f32, f32) = (0.01, 0.1);
 /// Mean luma below which a picture is dark, and above which it is bright again.
 const DARK: (f32, f32) = (50.0, 65.0);
 /// A jump of the mean luma that is a light switch, grey levels.

@@ -14,6 +14,9 @@ const EDGES_MIN: f32 = 6.0;
 const MATCH_MIN: f32 = 0.4;
 /// Edges are gone when of their energy, for the same light, less than this is left: three tenths of their height.
 const VANISHED: f32 = 0.09;
+/// Edges are faint when of their energy, for the same light, less than this is left: half of their height. Where they are
+/// blurred so much they need not match any more.
+const FAINT: f32 = 0.25;
 /// Sharpness is gone when of the fineness, for the same light, less than this is left: a step of one pixel spread over
 /// three …
 const FINE_LEFT: f32 = 0.35;
@@ -99,7 +102,7 @@ pub struct Votes {
     pub matching: f32,
     /// Whose edges are gone.
     pub vanished: f32,
-    /// That match but are less sharp.
+    /// That are less sharp, and match or are faint.
     pub blurred: f32,
 }
 
@@ -144,7 +147,8 @@ pub fn votes(now: (&Edges, &[f32]), reference: (&Edges, &[f32])) -> Votes {
         matching += u32::from(matches);
         let sharp = now.1[i] * usual[i] / (reference.1[i] * energy[i].max(1.0)).max(f32::MIN_POSITIVE);
         let fine = now.1[i] < FINE_LEFT * light * light * reference.1[i];
-        blurred += u32::from(matches && fine && sharp < FINE_OF_EDGES);
+        let faint = energy[i] < FAINT * light * light * usual[i];
+        blurred += u32::from((matches || faint) && fine && sharp < FINE_OF_EDGES);
     }
     let share = |votes: u32| votes as f32 / parts.max(1) as f32;
     Votes { parts, matching: share(matching), vanished: share(vanished), blurred: share(blurred) }
