@@ -95,7 +95,7 @@ impl Post {
         self.stage.play(&film).await;
         let board = Arc::clone(&self.stage.board);
         let said = || board.health(CAMERA).map(|j| j.health.fault);
-        assert_eq!(said(), Some(fault), "{:?}", board.health(CAMERA));
+        wait::holds(async || said() == Some(fault)).await;
         let alarmed =
             || board.alarms().iter().any(|a| (a.kind, a.camera) == (AlarmKind::PictureUnusable, Some(CAMERA)));
         wait::holds(async || alarmed() == fault.is_some()).await;

@@ -1,7 +1,7 @@
 //! Drawn pictures as a camera's packets, played into the real vision child on their own times: as fast as it takes them.
 #![allow(dead_code, reason = "each test program plays its own part of it")]
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::VecDeque, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use gstreamer as gst;
@@ -25,6 +25,8 @@ use super::wait;
 pub const WIDTH: u32 = 320;
 pub const HEIGHT: u32 = 180;
 pub const CAMERA: CameraId = CameraId(7);
+/// Frames a decoder may hold back until more packets come.
+const HELD_BACK: usize = 2;
 
 /// An encoded film: time from its start in microseconds, key, data; and how it is coded.
 pub struct Film {
@@ -114,16 +116,15 @@ impl Stage {
     /// Plays a film once; times go on. What was seen of it until its last packets went: not always the last frames.
     pub async fn play(&mut self, film: &Film) -> Vec<FrameSeen> {
         let mut seen = Vec::new();
-        let (start, mut end) = (self.time, self.time);
+        let (start, mut sent) = (self.time, VecDeque::from([self.time; HELD_BACK]));
         for (time, key, data) in &film.packets {
-            end = start.plus_us(*time);
             let packet = Packet {
                 camera: CAMERA,
                 stream: StreamId(1),
                 kind: StreamKind::Sub,
                 session: 1,
                 pts_90k: 0,
-                time: end,
+                time: start.plus_us(*time),
                 received: self.clock.boot(),
                 key: *key,
                 loss: 0,
@@ -131,18 +132,16 @@ impl Stage {
                 data: data.clone(),
             };
             wait::done(self.sender.send(packet)).await.expect("vision takes packets");
-            // Only the newest frame waits for the analysis: a film that runs ahead would be seen in parts.
-            let behind = Duration::from_millis(100);
-            while let Ok(Some(frame)) = tokio::time::timeout(behind, self.out.seen.recv()).await {
-                let is_last = frame.time >= end;
+            sent.push_back(start.plus_us(*time));
+            // Only the newest frame waits for the analysis: of a film that runs ahead only parts would be seen.
+            let reached = sent.pop_front().filter(|time| *time > start);
+            while reached.is_some_and(|time| seen.last().is_none_or(|f: &FrameSeen| f.time < time)) {
+                let frame = wait::done(self.out.seen.recv()).await.expect("vision goes on");
                 // One of the film before may come late.
                 seen.extend((frame.time >= start).then_some(frame));
-                if is_last {
-                    break;
-                }
             }
         }
-        self.time = end.plus_us(1_000_000);
+        self.time = sent.back().copied().unwrap_or(start).plus_us(1_000_000);
         seen
     }
     /// The camera's picture on the board, once it is of that time or later.
