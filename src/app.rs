@@ -210,6 +210,8 @@ impl Seeing<'_> {
             settings,
         );
         core.spawn("events", events);
+        let (store, board, clock) = (self.store.clone(), Arc::clone(self.board), self.clock.clone());
+        core.spawn("picture-health", events::health::run(store, board, clock, self.stop.clone()));
         Ok((vision, out.stills))
     }
 }
@@ -257,6 +259,16 @@ pub async fn serve(
     outcome.and(summary)
 }
 
+/// Tells vision how cameras usually looked in earlier runs.
+async fn remind(store: &Store, vision: Option<&Vision>) {
+    let Some(vision) = vision else { return };
+    match store.references(None).await {
+        Ok(all) => all.into_iter().for_each(|(camera, reference)| vision.remember(camera, reference)),
+        // It is learned anew; only what was turned meanwhile is not found out.
+        Err(error) => tracing::error!(%error, "how cameras usually look cannot be read"),
+    }
+}
+
 async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListener) -> anyhow::Result<Running> {
     let (clock, counters, board) = (Clock::machine(), Arc::new(Counters::default()), Arc::new(Board::default()));
     let store = open_store(&config.data).await?;
@@ -276,6 +288,7 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
     seeing.keep(&mut core);
     let seeing = if record_only { None } else { Some(seeing.start(rules.subscribe(), &mut core)?) };
     let (vision, stills) = seeing.unzip();
+    remind(&store, vision.as_ref()).await;
     let fleet = Fleet::new(
         recorder.clone(),
         vision.clone(),
@@ -294,6 +307,7 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
         store_dir: config.store.clone(),
         live: recorder.live(),
         stills: Arc::new(http::Stills::new(stills)),
+        vision: vision.clone(),
         // A name is given at set-up, which comes with accounts; until then the pages show the product's.
         site: String::new(),
         stop: stop.clone(),
@@ -374,6 +388,13 @@ impl Running {
             Ok(latest) => latest,
             Err(error) => return self.cannot_follow(&error),
         };
+        let masks = match self.store.masks().await {
+            Ok(masks) => {
+                self.fleet.mask(masks);
+                true
+            }
+            Err(error) => self.cannot_follow(&error),
+        };
         // Apart from each other: a rule that cannot be read may not keep a camera from being recorded.
         let cameras = match self.store.cameras().await {
             Ok(cameras) => {
@@ -398,7 +419,7 @@ impl Running {
             self.board.announce(Change::Config);
             *followed = Some(latest);
         }
-        cameras && rules
+        cameras && rules && masks
     }
 
     /// Whoever saved a camera's settings has looked at it, also when nothing else came of it.

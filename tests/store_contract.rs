@@ -13,8 +13,12 @@ mod events;
 mod files;
 #[path = "store_contract/gaps.rs"]
 mod gaps;
+#[path = "store_contract/health.rs"]
+mod health;
 #[path = "store_contract/integrity.rs"]
 mod integrity;
+#[path = "store_contract/masks.rs"]
+mod masks;
 #[path = "store_contract/recording.rs"]
 mod recording;
 #[path = "store_contract/retention.rs"]

@@ -1,6 +1,9 @@
 //! Which streams run: follows the camera list in the database and starts, stops and restarts sessions to match.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use tokio::sync::watch;
 
@@ -8,7 +11,8 @@ use crate::{
     camera,
     domain::{
         camera::{Camera, Stream, StreamClock, StreamKind, StreamStatus},
-        ids::StreamId,
+        ids::{CameraId, StreamId},
+        mask::Masks,
     },
     record::{RecordedStream, Recorder},
     runtime::{board::Board, clock::Clock, counters::Counters, stop::Stop, tasks::Tasks},
@@ -25,6 +29,8 @@ pub struct Fleet {
     stop: Stop,
     tasks: Tasks,
     running: HashMap<StreamId, Running>,
+    /// Whether what may not be shown is known; until then nothing is analysed.
+    masked: bool,
     /// Streams whose old session has not ended yet: their new one waits for it, so that no two write at once.
     ending: HashMap<String, StreamId>,
 }
@@ -55,12 +61,23 @@ impl Fleet {
         stop: Stop,
     ) -> Self {
         let (tasks, running, ending) = (Tasks::new(), HashMap::new(), HashMap::new());
-        Self { recorder, vision, clock, counters, board, stop, tasks, running, ending }
+        let masked = false;
+        Self { recorder, vision, clock, counters, board, stop, tasks, running, masked, ending }
     }
 
-    /// Makes the running sessions those of `cameras`.
+    /// Puts these masks in force.
+    pub fn mask(&mut self, masks: BTreeMap<CameraId, Masks>) {
+        self.masked = true;
+        if let Some(vision) = &self.vision {
+            vision.masks(masks);
+        }
+    }
+
+    /// Makes the running sessions those of `cameras`. Recording waits for no mask, analysis does.
     pub fn follow(&mut self, cameras: &[Camera]) {
-        let wanted: HashMap<StreamId, Wanted> = cameras.iter().flat_map(wanted_of).map(|w| (w.stream.id, w)).collect();
+        let seen = |w: Wanted| Wanted { seen: w.seen && self.masked, ..w };
+        let all = cameras.iter().flat_map(wanted_of).map(seen);
+        let wanted: HashMap<StreamId, Wanted> = all.map(|w| (w.stream.id, w)).collect();
         let gone: Vec<StreamId> =
             self.running.iter().filter(|(id, r)| wanted.get(id) != Some(&r.wanted)).map(|(id, _)| *id).collect();
         for id in gone {

@@ -20,12 +20,21 @@ pub enum AlarmKind {
     DiskFull,
     /// The disk is too slow: pictures are left out.
     Shedding,
+    /// A camera's picture cannot be used: covered, moved, out of focus, …
+    PictureUnusable,
 }
 
 impl AlarmKind {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::DiskFlushFailed, Self::Damaged, Self::DiskMissing, Self::DiskRefused, Self::DiskFull, Self::Shedding];
+    pub const ALL: [Self; 7] = [
+        Self::DiskFlushFailed,
+        Self::Damaged,
+        Self::DiskMissing,
+        Self::DiskRefused,
+        Self::DiskFull,
+        Self::Shedding,
+        Self::PictureUnusable,
+    ];
     /// Its name, as stored and on the wire.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -36,6 +45,7 @@ impl AlarmKind {
             Self::DiskRefused => "disk_refused",
             Self::DiskFull => "disk_full",
             Self::Shedding => "shedding",
+            Self::PictureUnusable => "picture_unusable",
         }
     }
     /// The kind with that name.
@@ -57,7 +67,7 @@ pub struct Alarm {
     pub id: i64,
     /// What.
     pub kind: AlarmKind,
-    /// Whose recording; `None`: all.
+    /// Whose recording or picture; `None`: all.
     pub camera: Option<CameraId>,
     /// Since when, UTC microseconds.
     pub since_us: i64,

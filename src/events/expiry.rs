@@ -13,13 +13,15 @@ use std::{
 use super::snapshot;
 use crate::{
     domain::ids::{CameraId, EventId},
-    logic::retention::{Class, EVENT_DAYS, days_before_us},
+    logic::retention::{Class, EVENT_DAYS, GAP_DAYS, days_before_us},
     runtime::stop::Stop,
     store::{OldEvent, Store, StoreError},
 };
 
 /// How often it is looked for what is too old.
 const EVERY: Duration = Duration::from_secs(60);
+/// What was said of pictures is kept as long as what was missing of recordings.
+const HEALTH_DAYS: i64 = GAP_DAYS;
 /// Events or tracks in one batch.
 const BATCH: u32 = 200;
 
@@ -94,6 +96,8 @@ impl Expiry {
                 break;
             }
         }
+        let health_us = days_before_us(state.agreed, HEALTH_DAYS);
+        while !stop.is_asked() && self.store.remove_health_before(health_us, BATCH).await? > 0 {}
         let mut horizons: HashMap<CameraId, Option<i64>> = HashMap::new();
         for stream in self.store.stream_uses().await? {
             let keep = state.settings.of(stream.camera, stream.kind);

@@ -20,6 +20,7 @@ use crate::{
 };
 
 pub mod expiry;
+pub mod health;
 mod lifecycle;
 mod outbox;
 pub mod snapshot;

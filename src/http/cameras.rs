@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{
     body::{Given, created},
     error::ApiError,
+    health,
     params::Id,
     state::AppState,
 };
@@ -14,6 +15,7 @@ use crate::{
         camera::{Camera, CameraDraft, StreamKind, StreamStatus},
         ids::{CameraId, ClusterId, StreamId},
         query::Actor,
+        time::MediaTime,
     },
     runtime::board::Board,
 };
@@ -38,6 +40,8 @@ pub(super) struct CameraJson {
     username: String,
     has_password: bool,
     picture: Option<PictureJson>,
+    /// What is said of its picture; `null` when vision does not look.
+    health: Option<health::NowJson>,
 }
 
 #[derive(Serialize)]
@@ -66,7 +70,8 @@ struct ClusterJson {
 }
 
 impl CameraJson {
-    fn new(camera: Camera, board: &Board) -> Self {
+    fn new(camera: Camera, board: &Board, now: MediaTime) -> Self {
+        let health = health::NowJson::of(camera.id, board, now);
         let login = camera.streams.first();
         let username = login.map(|s| s.username.clone()).unwrap_or_default();
         let has_password = login.is_some_and(|s| !s.password.is_empty());
@@ -91,19 +96,21 @@ impl CameraJson {
             username,
             has_password,
             picture,
+            health,
         }
     }
 }
 
 pub(super) async fn list(_: Actor, State(state): State<AppState>) -> Result<Json<CameraList>, ApiError> {
     let cameras = state.store.cameras().await?;
-    let cameras = cameras.into_iter().map(|camera| CameraJson::new(camera, &state.board)).collect();
+    let cameras =
+        cameras.into_iter().map(|camera| CameraJson::new(camera, &state.board, state.clock.media())).collect();
     Ok(Json(CameraList { cameras }))
 }
 
 pub(super) async fn one(_: Actor, State(state): State<AppState>, Id(id): Id) -> Result<Json<CameraJson>, ApiError> {
     let camera = find(&state, CameraId(id)).await?;
-    Ok(Json(CameraJson::new(camera, &state.board)))
+    Ok(Json(CameraJson::new(camera, &state.board, state.clock.media())))
 }
 
 pub(super) async fn add(
@@ -114,7 +121,7 @@ pub(super) async fn add(
     let camera = draft.checked()?;
     let (store, now) = (state.store.clone(), state.now());
     let id = state.change(async move { store.add_camera(&actor, &camera, now).await }).await?;
-    Ok(created("/api/v1/cameras", id, CameraJson::new(find(&state, id).await?, &state.board)))
+    Ok(created("/api/v1/cameras", id, CameraJson::new(find(&state, id).await?, &state.board, state.clock.media())))
 }
 
 pub(super) async fn change(
@@ -128,7 +135,7 @@ pub(super) async fn change(
     let camera = draft.checked()?;
     let (store, now) = (state.store.clone(), state.now());
     state.change(async move { store.update_camera(&actor, id, &camera, now).await }).await?;
-    Ok(Json(CameraJson::new(find(&state, id).await?, &state.board)))
+    Ok(Json(CameraJson::new(find(&state, id).await?, &state.board, state.clock.media())))
 }
 
 /// An address that comes back as it was shown, its password masked, is the one that is there.

@@ -17,7 +17,7 @@ use super::{
     params::{Id, Params},
     range::{self, Part},
     state::AppState,
-    video,
+    stills, video,
 };
 use crate::{
     domain::{
@@ -147,8 +147,11 @@ pub(super) async fn serve_media(
         Purpose::Watch { upgrade, kind } => live::watch(state, camera, upgrade, kind),
         Purpose::Still { stream } => {
             let place = key_place(state, camera, MediaTime(span.start_us), stream).await?;
-            let jpeg = state.stills.picture(&place).await?;
-            let mut response = still(asked, jpeg, &format!("\"{}-{}\"", place.segment, place.offset))?;
+            // The masks in force now hold for what was recorded before them too.
+            let privacy = state.store.masks_of(camera.id).await?.privacy;
+            let etag = format!("\"{}-{}{}\"", place.segment, place.offset, stills::hidden(&privacy));
+            let jpeg = state.stills.picture(&place, privacy).await?;
+            let mut response = still(asked, jpeg, &etag)?;
             let headers = response.headers_mut();
             headers.insert(PICTURE_TIME, HeaderValue::from(place.time.us()));
             // A newer key frame may still come for a moment just past: the page asks again, a 304 answers.

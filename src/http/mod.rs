@@ -21,6 +21,7 @@ pub mod error;
 mod events;
 mod gaps;
 mod guard;
+mod health;
 mod live;
 mod locks;
 mod media;

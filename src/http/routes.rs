@@ -5,8 +5,8 @@ use axum::{
 };
 
 use super::{
-    cameras, changes, events, gaps, guard, live, locks, media, metrics, openapi, rules, serve, shapes, state::AppState,
-    status, storage, timeline, video, web,
+    cameras, changes, events, gaps, guard, health, live, locks, media, metrics, openapi, rules, serve, shapes,
+    state::AppState, status, storage, timeline, video, web,
 };
 
 /// What a person needs the right for; accounts will map roles to these.
@@ -196,6 +196,11 @@ const AT: Param = Param {
     kind: Kind::Time,
     about: "Instead of the last picture that of the key frame at or before this in what was recorded.",
 };
+const LIGHT: Param = Param {
+    name: "light",
+    kind: Kind::OneOf(&["day", "dusk", "infrared"]),
+    about: "By which light; day when not given.",
+};
 const STEP: Param = Param {
     name: "step",
     kind: Kind::Int,
@@ -243,6 +248,12 @@ table! {
         &[FROM, TO, STREAM, DOWNLOAD], None, Bytes("video/mp4");
     Get "/api/v1/cameras/{id}/video.json", Playback "camera", video::describe,
         "What that film is made of.", &[FROM, TO, STREAM], None, Json("Video");
+    Get "/api/v1/cameras/{id}/health", Live "camera", health::show,
+        "Whether its picture can be used: what is said now and was said in a span, and how it usually looks.", SPAN, None, Json("CameraHealth");
+    Get "/api/v1/cameras/{id}/reference.jpg", Live "camera", health::reference,
+        "How it usually looks by a light, in grey.", &[LIGHT, TIME_SHOWN], None, Bytes("image/jpeg");
+    Post "/api/v1/cameras/{id}/health/accept", Configure "camera", health::accept,
+        "How it looks now is right: what was learned before is forgotten.", &[], None, Nothing;
     Get "/api/v1/cameras/{id}/timeline", Playback "camera", timeline::show,
         "What of a span of at most a week was recorded, what moved, what is missing and why.",
         &[FROM, TO, STEP, STREAM], None, Json("Timeline");

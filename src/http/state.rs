@@ -14,6 +14,7 @@ use crate::{
         tasks::ShortTasks,
     },
     store::{Store, StoreError},
+    vision::Vision,
 };
 
 /// Everything a handler may use; made once by `app`. Cloning shares it.
@@ -35,6 +36,8 @@ pub struct AppState {
     pub live: Live,
     /// Pictures of moments past.
     pub stills: Arc<Stills>,
+    /// Analysis, where it runs.
+    pub vision: Option<Vision>,
     /// The name of the installation, shown in the status.
     pub site: String,
     /// Asked: streams of changes and media bodies end.

@@ -6,6 +6,7 @@ pub mod backoff;
 pub mod colour;
 pub mod cursor;
 pub mod gaps;
+pub mod health;
 pub mod load;
 pub mod motion;
 pub mod nms;

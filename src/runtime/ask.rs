@@ -3,7 +3,12 @@
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::domain::{geometry::NormBox, ids::CameraId, packet::Codec, time::MediaTime};
+use crate::domain::{
+    geometry::{NormBox, Polygon},
+    ids::CameraId,
+    packet::Codec,
+    time::MediaTime,
+};
 
 /// A picture of a camera at a time.
 #[derive(Debug)]
@@ -41,6 +46,8 @@ pub struct StillAsk {
     pub decoder_config: Bytes,
     /// NAL units behind 4-byte lengths.
     pub data: Bytes,
+    /// What of it is never shown.
+    pub privacy: Vec<Polygon>,
     /// Where the JPEG goes; dropped when it cannot be decoded.
     pub reply: oneshot::Sender<Bytes>,
 }

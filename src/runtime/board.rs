@@ -13,6 +13,7 @@ use super::capacity::Capacity;
 use crate::domain::{
     alarm::{Alarm, AlarmKind},
     camera::{StreamClock, StreamKind, StreamStatus},
+    health::{Light, PictureHealth, Reference},
     ids::{CameraId, EventId},
     segment::GapCause,
     time::MediaTime,
@@ -27,12 +28,21 @@ pub struct Picture {
     pub jpeg: Bytes,
 }
 
+/// What is said of a camera's picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Judged {
+    /// What.
+    pub health: PictureHealth,
+    /// When it was heard; it is said again every ten seconds.
+    pub heard: MediaTime,
+}
+
 /// Something a page may want to show at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// A camera, cluster, shape or rule was changed.
     Config,
-    /// A stream's status changed.
+    /// A stream's status changed, or what is said of its picture.
     Status(CameraId),
     /// A camera has a newer picture.
     Picture(CameraId),
@@ -73,6 +83,9 @@ struct Inner {
     status: BTreeMap<(CameraId, StreamKind), StreamStatus>,
     clocks: BTreeMap<(CameraId, StreamKind), StreamClock>,
     pictures: HashMap<CameraId, Picture>,
+    health: BTreeMap<CameraId, Judged>,
+    /// Learned, and not yet kept.
+    references: BTreeMap<(CameraId, Light), Reference>,
     /// By number.
     alarms: Vec<Alarm>,
 }
@@ -141,10 +154,54 @@ impl Board {
         drop(inner);
         self.announce(Change::Picture(camera));
     }
+    /// Takes a camera's picture down: it may show what may not be shown any more.
+    pub fn drop_picture(&self, camera: CameraId) {
+        if self.lock().pictures.remove(&camera).is_some() {
+            self.announce(Change::Picture(camera));
+        }
+    }
     /// The last picture of a camera.
     #[must_use]
     pub fn picture(&self, camera: CameraId) -> Option<Picture> {
         self.lock().pictures.get(&camera).cloned()
+    }
+    /// Puts up what is said of a camera's picture.
+    pub fn set_health(&self, health: PictureHealth, heard: MediaTime) {
+        let before = self.lock().health.insert(health.camera, Judged { health, heard });
+        if before.is_none_or(|b| b.health.fault != health.fault) {
+            self.announce(Change::Status(health.camera));
+        }
+    }
+    /// What was said last of a camera's picture.
+    #[must_use]
+    pub fn health(&self, camera: CameraId) -> Option<Judged> {
+        self.lock().health.get(&camera).copied()
+    }
+    /// What was said last of all cameras' pictures.
+    #[must_use]
+    pub fn all_health(&self) -> Vec<Judged> {
+        self.lock().health.values().copied().collect()
+    }
+    /// Puts up how a camera usually looks, to be kept; a newer one that is up stays.
+    pub fn put_reference(&self, camera: CameraId, reference: Reference) {
+        let mut inner = self.lock();
+        let kept = inner.references.entry((camera, reference.light)).or_insert_with(|| reference.clone());
+        if kept.time < reference.time {
+            *kept = reference;
+        }
+    }
+    /// Takes one of those that are to be kept.
+    #[must_use]
+    pub fn take_reference(&self) -> Option<(CameraId, Reference)> {
+        self.lock().references.pop_first().map(|((camera, _), reference)| (camera, reference))
+    }
+    /// A camera's view was taken for right: what was said and learned of it before is not any more.
+    pub fn forget_health(&self, camera: CameraId) {
+        let mut inner = self.lock();
+        inner.references.retain(|(of, _), _| *of != camera);
+        inner.health.remove(&camera);
+        drop(inner);
+        self.announce(Change::Status(camera));
     }
     /// Puts up an alarm, in Vietnamese and English. One of that kind and camera that is up already stays, with the new
     /// sentences; if it waits for a person it has happened `times` more.
@@ -213,6 +270,8 @@ impl Board {
         inner.status.retain(|(c, _), _| *c != camera);
         inner.clocks.retain(|(c, _), _| *c != camera);
         inner.pictures.remove(&camera);
+        inner.health.remove(&camera);
+        inner.references.retain(|(of, _), _| *of != camera);
     }
 }
 

@@ -17,6 +17,7 @@ mod changes;
 mod db;
 mod events;
 mod expiry;
+mod health;
 mod integrity;
 mod ledger;
 mod locks;
@@ -33,6 +34,7 @@ mod tracks;
 
 pub use changes::ChangeRow;
 pub use expiry::OldEvent;
+pub use health::{HealthSpan, UNSEEN_US};
 pub use integrity::{Damage, FileStream};
 pub use ledger::{Gap, LastLife, LedgerGap, LedgerStep, LedgerStream};
 pub use locks::{Lock, Planned, REASON_CHARS_MAX};

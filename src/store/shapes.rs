@@ -1,5 +1,7 @@
 //! What is drawn on a camera's picture.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value as Json, json};
 
 use super::{At, Result, Store, StoreError, cameras, changes::Changed, db::Tx, sql::Sql, to_json};
@@ -7,10 +9,14 @@ use crate::domain::{
     camera::NAME_CHARS_MAX,
     geometry::{POLYGON_CORNERS_MAX, Point, Polygon},
     ids::{CameraId, ShapeId},
+    mask::Masks,
     query::Actor,
     refusal::Refusal,
     time::WallTime,
 };
+
+/// The most shapes in force on one camera; every picture is held against each of its masks.
+const SHAPES_MAX: i64 = 200;
 
 /// What a drawn shape is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -94,6 +100,14 @@ impl Store {
         self.change(actor, "shape.add", now, move |tx| {
             Box::pin(async move {
                 cameras::in_use(tx, shape.camera).await?;
+                let there = "select count(*) from shape where camera = $1 and removed_us is null";
+                if tx.number(Sql::new(there).bind(shape.camera.0)).await? >= SHAPES_MAX {
+                    return Err(StoreError::Refused(Refusal::new(
+                        "camera",
+                        format!("camera này đã có {SHAPES_MAX} hình vẽ; hãy xóa bớt trước khi vẽ thêm"),
+                        format!("this camera has {SHAPES_MAX} shapes already; remove some before adding more"),
+                    )));
+                }
                 let text = "insert into shape (camera, kind, name, points) values ($1, $2, $3, $4) returning id";
                 let insert = Sql::new(text)
                     .bind(shape.camera.0)
@@ -158,6 +172,44 @@ impl Store {
         let rows: Vec<ShapeRow> = self.db.rows(Sql::new(text).bind(camera.0)).await?;
         rows.into_iter().map(ShapeRow::shape).collect()
     }
+}
+
+impl Store {
+    /// The masks in force by camera, also of retired ones; cameras without one are left out.
+    ///
+    /// # Errors
+    /// When the database fails, and for a mask that cannot be read: what may not be shown is then not known.
+    pub async fn masks(&self) -> Result<BTreeMap<CameraId, Masks>> {
+        let text = "select id, camera, kind, name, points from shape \
+                    where removed_us is null and kind in ('privacy_mask', 'motion_mask') order by id";
+        masks_of(self.db.rows(Sql::new(text)).await?)
+    }
+
+    /// The masks in force on one camera.
+    ///
+    /// # Errors
+    /// As of [`Self::masks`].
+    pub async fn masks_of(&self, camera: CameraId) -> Result<Masks> {
+        let text = "select id, camera, kind, name, points from shape \
+                    where removed_us is null and kind in ('privacy_mask', 'motion_mask') and camera = $1 order by id";
+        Ok(masks_of(self.db.rows(Sql::new(text).bind(camera.0)).await?)?.remove(&camera).unwrap_or_default())
+    }
+}
+
+fn masks_of(rows: Vec<ShapeRow>) -> Result<BTreeMap<CameraId, Masks>> {
+    let mut out: BTreeMap<CameraId, Masks> = BTreeMap::new();
+    for row in rows {
+        let at = At { table: "shape", row: row.id };
+        let shape = row.shape()?;
+        let polygon = Polygon::new(shape.points).map_err(|refusal| at.corrupt(refusal.en))?;
+        let masks = out.entry(shape.camera).or_default();
+        match shape.kind {
+            ShapeKind::PrivacyMask => masks.privacy.push(polygon),
+            ShapeKind::MotionMask => masks.motion.push(polygon),
+            ShapeKind::Zone | ShapeKind::Line | ShapeKind::Lane => {}
+        }
+    }
+    Ok(out)
 }
 
 async fn in_force(tx: &mut Tx, id: ShapeId) -> Result<Shape> {

@@ -19,7 +19,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{
     decode::{self, DecodeError, Decoder, Outlet, Sampler},
-    desk::{Ask, Desk, Uplink, Watch, Worker},
+    desk::{Ask, Desk, Told, Uplink, Watch, Worker},
     link::{self, Down, Effort, Frames, Totals, Up},
     model::{MODEL_BYTES_MAX, ModelSpec},
     sandbox::{self, Lack},
@@ -196,6 +196,9 @@ impl Child {
             Down::Hello { .. } | Down::Finish => return Err(nonsense("a second greeting")),
             Down::Camera { camera, generation } => self.add(camera, generation)?,
             Down::CameraGone { camera } => self.remove(camera),
+            Down::Masks { camera, masks } => self.tell(camera, Told::Masks(masks)),
+            Down::Reference { camera, reference } => self.tell(camera, Told::Usual(reference)),
+            Down::ViewAccepted { camera } => self.tell(camera, Told::Accepted),
             Down::Params { camera, codec, decoder_config, .. } => {
                 if let Some(camera) = self.cameras.get_mut(&camera) {
                     camera.renew();
@@ -209,8 +212,8 @@ impl Child {
             }
             Down::ModelPart { data } => self.model_part(&data)?,
             Down::Pace { every_us } => self.every_us.store(every_us.max(0), Ordering::Relaxed),
-            Down::Still { id, codec, decoder_config, data } => {
-                if !self.darkroom.take(Negative { id, codec, decoder_config, data }) {
+            Down::Still { id, codec, decoder_config, data, privacy } => {
+                if !self.darkroom.take(Negative { id, codec, decoder_config, data, privacy }) {
                     self.up.send(&Up::StillDone { id, jpeg: None });
                 }
             }
@@ -239,6 +242,12 @@ impl Child {
         if self.cameras.remove(&camera).is_some() {
             self.shared.meters.lock().unwrap_or_else(PoisonError::into_inner).remove(&camera);
             self.desk.gone(camera);
+        }
+    }
+    /// Of a camera that begins later it is said again.
+    fn tell(&self, camera: CameraId, told: Told) {
+        if self.cameras.contains_key(&camera) {
+            self.desk.tell(camera, told);
         }
     }
     fn packet(&mut self, id: CameraId, time: MediaTime, key: bool, data: Bytes) {

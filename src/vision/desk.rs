@@ -19,13 +19,17 @@ use bytes::BytesMut;
 
 use super::{
     detect::Detector,
+    health::Watcher,
     link::{self, Totals, Up},
     model::ModelSpec,
     picture::{PICTURE_WIDTH_MAX, Planes},
     worker::{Engine, Eye, Noticed, TrackIds},
 };
 use crate::{
-    domain::{frame::Frame, geometry::NormBox, ids::CameraId, time::MediaTime, track::FrameSeen},
+    domain::{
+        frame::Frame, geometry::NormBox, health::Reference, ids::CameraId, mask::Masks, time::MediaTime,
+        track::FrameSeen,
+    },
     logic::turns,
     runtime::{clock::Clock, throttle::Throttle},
 };
@@ -118,11 +122,23 @@ pub struct Ask {
     pub boxes: Vec<NormBox>,
 }
 
+/// What is to be known of a camera.
+#[derive(Debug)]
+pub enum Told {
+    /// Its masks, in place of those before.
+    Masks(Masks),
+    /// How it usually looks.
+    Usual(Reference),
+    /// That how it looks now is right.
+    Accepted,
+}
+
 /// The next thing to do.
 #[derive(Debug)]
 enum Job {
     Model(Vec<u8>, ModelSpec),
     Gone(CameraId),
+    Told(CameraId, Told),
     Ask(Ask),
     /// At least one, of different cameras.
     Frames(Vec<Frame>),
@@ -135,6 +151,7 @@ struct Pile {
     last: Option<CameraId>,
     asks: VecDeque<Ask>,
     gone: VecDeque<CameraId>,
+    told: VecDeque<(CameraId, Told)>,
     model: Option<(Vec<u8>, ModelSpec)>,
     finish: bool,
 }
@@ -148,6 +165,10 @@ impl Pile {
     fn take(&mut self) -> Option<Job> {
         if let Some(camera) = self.gone.pop_front() {
             return Some(Job::Gone(camera));
+        }
+        // Before any frame: none is shown that is not masked as it must be.
+        if let Some((camera, told)) = self.told.pop_front() {
+            return Some(Job::Told(camera, told));
         }
         if let Some((bytes, spec)) = self.model.take() {
             return Some(Job::Model(bytes, spec));
@@ -209,8 +230,13 @@ impl Desk {
     pub fn gone(&self, camera: CameraId) {
         self.change(|p| {
             p.frames.remove(&camera);
+            p.told.retain(|(c, _)| *c != camera);
             p.gone.push_back(camera);
         });
+    }
+    /// What is to be known of a camera.
+    pub fn tell(&self, camera: CameraId, told: Told) {
+        self.change(|p| p.told.push_back((camera, told)));
     }
     /// A detector to load.
     pub fn model(&self, bytes: Vec<u8>, spec: ModelSpec) {
@@ -244,8 +270,24 @@ impl Desk {
 #[derive(Debug, Default)]
 struct Seat {
     eye: Eye,
+    health: Watcher,
     pictured: Option<MediaTime>,
     last: Option<MediaTime>,
+}
+
+impl Seat {
+    fn hear(&mut self, told: Told) {
+        match told {
+            Told::Masks(masks) => {
+                self.health.set_masks(masks.privacy.clone());
+                self.eye.set_masks(masks);
+                // The next picture is due at once.
+                self.pictured = None;
+            }
+            Told::Usual(reference) => self.health.remember(&reference),
+            Told::Accepted => self.health.accept(),
+        }
+    }
 }
 
 /// The analysis thread's own things.
@@ -278,8 +320,14 @@ impl Worker {
                 Job::Gone(camera) => {
                     self.seats.remove(&camera);
                 }
+                Job::Told(camera, told) => self.seats.entry(camera).or_default().hear(told),
                 Job::Ask(ask) => self.answer(&ask),
-                Job::Frames(frames) => self.look(&frames),
+                Job::Frames(mut frames) => {
+                    for frame in &mut frames {
+                        self.seats.entry(frame.camera).or_default().eye.mask(frame);
+                    }
+                    self.look(&frames);
+                }
                 Job::End => break,
             }
             *self.desk.totals.lock().unwrap_or_else(PoisonError::into_inner) = self.engine.totals;
@@ -334,6 +382,9 @@ impl Worker {
                 let jpeg = Planes::of(frame, PICTURE_WIDTH_MAX, self.engine.scaler()).jpeg();
                 self.up.send(&Up::Picture { camera: frame.camera, time: frame.time, jpeg });
             }
+            seat.health.look(frame, &mut |message| {
+                self.up.send(&message);
+            });
             noticed.extend(self.engine.notice(&mut seat.eye, frame));
         }
         self.spend(&mut noticed);

@@ -2,7 +2,10 @@
 
 use super::picture::Scaler;
 use crate::{
-    domain::{frame::Frame, geometry::NormBox},
+    domain::{
+        frame::Frame,
+        geometry::{NormBox, Polygon},
+    },
     logic::motion::{Motion, MotionConfig},
 };
 
@@ -21,18 +24,29 @@ fn cells(width: u32, height: u32) -> (u32, u32) {
 pub struct Gate {
     of: (u32, u32),
     motion: Option<Motion>,
+    /// Where nothing is taken for motion.
+    masks: Vec<Polygon>,
 }
 
 impl Gate {
+    /// A gate that has seen nothing and never looks into these areas.
+    #[must_use]
+    pub fn masked(masks: Vec<Polygon>) -> Self {
+        Self { masks, ..Self::default() }
+    }
+    /// Begins anew, with the same masks.
+    pub fn forget(&mut self) {
+        self.motion = None;
+    }
     /// The regions of the frame that move.
     pub fn look(&mut self, frame: &Frame, scaler: &mut Scaler) -> Vec<NormBox> {
         let from = (frame.width, frame.height);
         let to = cells(frame.width, frame.height);
         if self.of != from {
-            *self = Self { of: from, motion: None };
+            (self.of, self.motion) = (from, None);
         }
-        let motion =
-            self.motion.get_or_insert_with(|| Motion::new(MotionConfig::default(), to.0 as usize, to.1 as usize, &[]));
+        let (across, down, masks) = (to.0 as usize, to.1 as usize, &self.masks);
+        let motion = self.motion.get_or_insert_with(|| Motion::new(MotionConfig::default(), across, down, masks));
         motion.step(&scaler.averaged(frame.luma(), from, to))
     }
 }

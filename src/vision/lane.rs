@@ -160,6 +160,11 @@ impl Lane {
         }
         if self.alive.len() > ALIVE_MAX { Err("thousands of tracks that never end") } else { Ok(true) }
     }
+    /// Whether a picture of that time was sent.
+    #[must_use]
+    pub fn has_sent(&self, time: MediaTime) -> bool {
+        self.announced && self.newest.is_some_and(|newest| time.since(newest) <= SLACK_US)
+    }
     /// Starts over with a new decoder: what was under way is lost. The tracks that nobody will end any more, with
     /// their last time.
     pub fn restart(&mut self) -> Option<(MediaTime, Vec<TrackId>)> {

@@ -12,14 +12,24 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::{model::ModelSpec, sandbox::Lack};
-use crate::domain::{geometry::NormBox, ids::CameraId, packet::Codec, time::MediaTime, track::FrameSeen};
+use crate::domain::{
+    geometry::{NormBox, POLYGON_CORNERS_MAX, Polygon},
+    health::{PictureHealth, Reference},
+    ids::CameraId,
+    mask::Masks,
+    packet::Codec,
+    time::MediaTime,
+    track::FrameSeen,
+};
 
 /// Grows with every change of a message.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
 /// The most bytes a message may take.
 pub const MESSAGE_MAX: usize = 4 << 20;
 /// Bytes of a model that travel in one message.
 pub const MODEL_PART: usize = 1 << 20;
+/// A polygon takes at most so many bytes of a message.
+pub const POLYGON_BYTES: usize = POLYGON_CORNERS_MAX * 8 + 2;
 const HEADER: usize = 5;
 /// Bytes read from the socket at once.
 const READ_AT_ONCE: usize = 64 << 10;
@@ -45,6 +55,25 @@ pub enum Down {
     },
     /// A camera is not there any more.
     CameraGone {
+        /// Which.
+        camera: CameraId,
+    },
+    /// The masks in force; before the camera's first packet and at each change.
+    Masks {
+        /// Whose.
+        camera: CameraId,
+        /// In place of those before.
+        masks: Masks,
+    },
+    /// How a camera usually looks by one light, as learned before.
+    Reference {
+        /// Which.
+        camera: CameraId,
+        /// What was learned.
+        reference: Reference,
+    },
+    /// A person says that how a camera looks now is right: what was learned is forgotten.
+    ViewAccepted {
         /// Which.
         camera: CameraId,
     },
@@ -105,6 +134,8 @@ pub enum Down {
         decoder_config: Bytes,
         /// NAL units behind 4-byte lengths.
         data: Bytes,
+        /// What of it is never shown.
+        privacy: Vec<Polygon>,
     },
     /// No packet follows: finish what is there, say `Done`, end.
     Finish,
@@ -181,6 +212,15 @@ pub enum Up {
         time: MediaTime,
         /// At most 640 pixels wide.
         jpeg: Bytes,
+    },
+    /// What is said of a camera's picture: when it changes, and every ten seconds.
+    Health(PictureHealth),
+    /// How a camera usually looks by one light.
+    Reference {
+        /// Which.
+        camera: CameraId,
+        /// What was learned.
+        reference: Reference,
     },
     /// A snapshot asked for.
     SnapshotDone {
@@ -338,6 +378,8 @@ impl Up {
                 seen.tracks.iter().all(|t| [t.score, t.identity].iter().all(|v| (0.0..=1.0).contains(v)))
             }
             Self::Picture { jpeg: picture, .. } => jpeg(picture),
+            Self::Health(health) => health.measured.is_sound() && health.since <= health.time,
+            Self::Reference { reference, .. } => reference.is_sound(),
             Self::SnapshotDone { plain, boxed, .. } => jpeg(plain) && jpeg(boxed),
             Self::StillDone { jpeg: still, .. } => still.as_ref().is_none_or(jpeg),
             Self::Detector { name, why } => [name, why].into_iter().flatten().all(|t| t.len() <= TEXT_MAX),
@@ -364,7 +406,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{detection::Class, ids::TrackId, track::TrackPoint};
+    use crate::domain::{
+        detection::Class,
+        health::{Light, Measured},
+        ids::TrackId,
+        track::TrackPoint,
+    };
 
     fn seen(score: f32) -> Up {
         let rect = NormBox::new(0.1, 0.2, 0.3, 0.4).unwrap();
@@ -446,5 +493,36 @@ mod tests {
         assert!(seen(1.5).check().is_err());
         let text = Up::Picture { camera: CameraId(1), time: MediaTime(0), jpeg: Bytes::from_static(b"<html>") };
         assert!(text.check().is_err());
+    }
+
+    #[test]
+    fn a_word_on_a_picture_that_cannot_be_measured_is_not_believed() {
+        let said = |matching: f32, since: i64| {
+            let measured = Measured {
+                light: Light::Day,
+                mean: 90.0,
+                high: 200.0,
+                saturated: 0.0,
+                edges: 9.5,
+                parts: 40,
+                matching,
+                vanished: 0.0,
+                blurred: 0.0,
+                still_us: 0,
+                shift: None,
+            };
+            let (camera, time, since) = (CameraId(1), MediaTime(9), MediaTime(since));
+            Up::Health(PictureHealth { camera, time, fault: None, since, measured }).check()
+        };
+        assert!(said(1.0, 9).is_ok());
+        assert!(said(f32::NAN, 9).is_err() && said(1.1, 9).is_err() && said(0.5, 10).is_err());
+        let learned = |size, cells: usize, fine: f32| {
+            let (light, pictures, time) = (Light::Day, 30, MediaTime(9));
+            let reference = Reference { light, pictures, time, size, luma: vec![7; cells], fine: vec![fine; 40] };
+            Up::Reference { camera: CameraId(1), reference }.check()
+        };
+        assert!(learned((16, 9), 144, 2.0).is_ok());
+        assert!(learned((16, 9), 143, 2.0).is_err() && learned((16, 9), 144, f32::NAN).is_err());
+        assert!(learned((0, 0), 0, 2.0).is_err() && learned((1000, 1000), 1_000_000, 2.0).is_err());
     }
 }

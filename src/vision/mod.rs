@@ -3,13 +3,15 @@
 //! Purpose: hostile bytes can kill the child, never the recording. In: packets of the sub streams, a [`model::Model`],
 //! questions for snapshots. Out: a [`FrameSeen`] for every analysed frame, pictures and the state on the board,
 //! counters. Parent side: `parent` over `wire`, `lane` and `link`. Child side: `child` (reading), `decode` (GStreamer),
-//! `desk` (the analysis thread), `still` (single key frames), `worker` (gate → detect → track), `picture`; all of it shut in by [`sandbox`]. [`analyze`] runs the same code over a file.
+//! `desk` (the analysis thread), `mask`, `still` (single key frames), `worker` (gate → looks → track), `picture`; all of
+//! it shut in by [`sandbox`]. [`analyze`] runs the same code over a file.
 //!
 //! Limits: 64 packets queued and 8 MiB under way a camera, 64 MiB for all; 5 analysed frames a second a camera; only
 //! the newest waits. It refuses to decode in the serving process, to believe the child unchecked, and to load ONNX
 //! Runtime while that could phone home.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{
         Arc,
@@ -20,7 +22,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    domain::{ids::CameraId, packet::Packet, refusal::Refusal, track::FrameSeen},
+    domain::{health::Reference, ids::CameraId, mask::Masks, packet::Packet, refusal::Refusal, track::FrameSeen},
     runtime::{
         ask::{Snapshots, Stills},
         board::Board,
@@ -40,12 +42,16 @@ pub mod desk;
 pub mod detect;
 pub mod examine;
 pub mod gate;
+mod given;
+pub mod health;
 pub mod lane;
 pub mod link;
+pub mod mask;
 pub mod model;
 mod parent;
 pub mod picture;
 pub mod sandbox;
+mod sight;
 pub mod still;
 pub mod wire;
 pub mod worker;
@@ -88,7 +94,7 @@ impl From<&str> for Program {
 /// The parent's hold on the child.
 #[derive(Debug, Clone)]
 pub struct Vision {
-    control: mpsc::UnboundedSender<parent::Control>,
+    control: mpsc::UnboundedSender<given::Control>,
     pid: Arc<AtomicU32>,
 }
 
@@ -127,7 +133,7 @@ impl Vision {
             Ok(model) => (model, None),
             Err(refusal) => (None, Some(refusal)),
         };
-        let given = parent::Given {
+        let given = given::Given {
             program,
             model,
             refused,
@@ -149,13 +155,27 @@ impl Vision {
     pub fn camera(&self, camera: CameraId) -> mpsc::Sender<Packet> {
         let (sender, packets) = mpsc::channel(CAMERA_QUEUE);
         // After the end nobody listens; the sender says so by being closed.
-        let _ = self.control.send(parent::Control::Camera(camera, packets));
+        let _ = self.control.send(given::Control::Camera(camera, packets));
         sender
     }
     /// Somebody saved a camera's settings: nothing that it did to the child is held against it any more.
     pub fn saved(&self, camera: CameraId) {
         // After the end nobody listens.
-        let _ = self.control.send(parent::Control::Saved(camera));
+        let _ = self.control.send(given::Control::Saved(camera));
+    }
+    /// The masks in force on all cameras, those without one left out; in place of those before, for the next frame looked
+    /// at. To be said before the cameras they are of.
+    pub fn masks(&self, masks: BTreeMap<CameraId, Masks>) {
+        // After the end nothing is shown.
+        let _ = self.control.send(given::Control::Masks(masks));
+    }
+    /// How a camera usually looks, as learned by an earlier run. To be said before that camera.
+    pub fn remember(&self, camera: CameraId, reference: Reference) {
+        let _ = self.control.send(given::Control::Remember(camera, reference));
+    }
+    /// A person says that how a camera looks now is right.
+    pub fn accept_view(&self, camera: CameraId) {
+        let _ = self.control.send(given::Control::Accept(camera));
     }
     /// Process id of the child, if it runs.
     #[must_use]
@@ -166,7 +186,7 @@ impl Vision {
     /// that, then 4 s for the child.
     pub async fn finish(self) {
         let (reply, done) = oneshot::channel();
-        if self.control.send(parent::Control::Finish(reply)).is_ok() {
+        if self.control.send(given::Control::Finish(reply)).is_ok() {
             // An error means that the task has ended: as good.
             let _ = done.await;
         }

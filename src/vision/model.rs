@@ -11,6 +11,13 @@ use crate::domain::{detection::Class, refusal::Refusal};
 /// The most bytes a model file may have.
 pub const MODEL_BYTES_MAX: u64 = 512 << 20;
 
+/// What is said where there is no detector.
+pub const NO_DETECTOR: &str =
+    "chưa cài mô hình nhận dạng, chỉ phát hiện chuyển động / no detector installed: only motion is seen";
+/// What is said of one that ends the child.
+pub const DEADLY_MODEL: &str = "mô hình nhận dạng làm tiến trình phân tích dừng đột ngột; hãy đổi mô hình / the detector's model crashes the \
+     analysis; use another one";
+
 const CATALOG: &str = include_str!("../../models/catalog.toml");
 
 /// How a detector's input and output are laid out.

@@ -106,6 +106,20 @@ impl Planes {
     }
 }
 
+/// A small grey picture as JPEG, row by row, of video's luma range; empty for a size that does not fit.
+#[must_use]
+pub fn grey_jpeg(luma: &[u8], (width, height): (u16, u16)) -> Bytes {
+    let full: Vec<u8> = luma.iter().map(|l| full_range(*l)).collect();
+    let mut out = Vec::new();
+    let encoded = Encoder::new(&mut out, QUALITY).encode(&full, width, height, jpeg_encoder::ColorType::Luma);
+    encoded.map_or_else(|_| Bytes::new(), |()| Bytes::from(out))
+}
+
+/// JPEG is full range, video is not (BT.601).
+fn full_range(luma: u8) -> u8 {
+    ((i32::from(luma) - 16) * 255 / 219).clamp(0, 255) as u8
+}
+
 /// The luma size a plane belongs to.
 const fn self_size(size: (u32, u32), plane: usize) -> (u32, u32) {
     if plane == 0 { size } else { (size.0 * 2, size.1 * 2) }
@@ -148,10 +162,8 @@ impl ImageBuffer for &Planes {
         let (width, y) = (self.width as usize, usize::from(y));
         let across = width.div_ceil(2);
         let [luma, u, v] = &self.planes;
-        // JPEG is full range, video is not.
-        let full = |level: u8, low: i32, span: i32| ((i32::from(level) - low) * 255 / span).clamp(0, 255) as u8;
         let chroma = |level: u8| ((i32::from(level) - 128) * 255 / 224 + 128).clamp(0, 255) as u8;
-        buffers[0].extend(luma[y * width..(y + 1) * width].iter().map(|l| full(*l, 16, 219)));
+        buffers[0].extend(luma[y * width..(y + 1) * width].iter().map(|l| full_range(*l)));
         for (buffer, plane) in buffers[1..3].iter_mut().zip([u, v]) {
             let row = &plane[y / 2 * across..(y / 2 + 1) * across];
             buffer.extend((0..width).map(|x| chroma(row[x / 2])));

@@ -16,10 +16,11 @@ use super::{
     decode::{DecodeError, Decoder, Outlet, Sampler},
     desk::{Uplink, Watch},
     link::Up,
+    mask::Blackout,
     picture::{Planes, Scaler},
 };
 use crate::{
-    domain::{ids::CameraId, packet::Codec, time::MediaTime},
+    domain::{frame::Frame, geometry::Polygon, ids::CameraId, mask::Masks, packet::Codec, time::MediaTime},
     runtime::{clock::Clock, tasks},
 };
 
@@ -43,6 +44,8 @@ pub struct Negative {
     pub decoder_config: Bytes,
     /// NAL units behind 4-byte lengths.
     pub data: Bytes,
+    /// What of it is never shown.
+    pub privacy: Vec<Polygon>,
 }
 
 /// Where they are handed in; the thread ends when this is dropped.
@@ -105,19 +108,21 @@ fn develop(negative: Negative, scaler: &mut Scaler) -> Result<Option<Bytes>, Dec
     let decoder = Decoder::new(negative.codec, &negative.decoder_config, outlet)?;
     decoder.push(MediaTime(0), true, negative.data)?;
     decoder.end();
+    let mut blackout = Blackout::new(Masks { privacy: negative.privacy, motion: Vec::new() });
+    let mut print = |mut frame: Frame| {
+        blackout.apply(&mut frame);
+        Some(Planes::of(&frame, WIDTH_MAX, scaler).jpeg()).filter(|jpeg| !jpeg.is_empty())
+    };
     let mut waited = Duration::ZERO;
     loop {
         match frames.recv_timeout(STEP) {
-            Ok(frame) => {
-                let jpeg = Planes::of(&frame, WIDTH_MAX, scaler).jpeg();
-                return Ok(Some(jpeg).filter(|jpeg| !jpeg.is_empty()));
-            }
+            Ok(frame) => return Ok(print(frame)),
             Err(RecvTimeoutError::Disconnected) => return Ok(None),
             Err(RecvTimeoutError::Timeout) => waited += STEP,
         }
         if decoder.is_over() || waited >= PATIENCE {
             // It may have come between the two questions.
-            return Ok(frames.try_recv().ok().map(|frame| Planes::of(&frame, WIDTH_MAX, scaler).jpeg()));
+            return Ok(frames.try_recv().ok().and_then(print));
         }
     }
 }
@@ -136,7 +141,7 @@ mod tests {
         {
             for codec in [Codec::H264, Codec::H265] {
                 let (decoder_config, data) = (Bytes::from_static(config), Bytes::from_static(data));
-                let developed = develop(Negative { id: 1, codec, decoder_config, data }, &mut scaler);
+                let developed = develop(Negative { id: 1, codec, decoder_config, data, privacy: vec![] }, &mut scaler);
                 assert!(!matches!(developed, Ok(Some(_))), "{codec:?}: a picture out of nothing");
             }
         }

@@ -11,6 +11,7 @@ use super::{
     detect::{Detector, Outcome, Shown},
     gate::Gate,
     link::Totals,
+    mask::Blackout,
     picture::Scaler,
 };
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
         frame::Frame,
         geometry::NormBox,
         ids::{CameraId, TrackId},
+        mask::Masks,
         time::MediaTime,
         track::{FrameSeen, TrackPoint},
     },
@@ -66,6 +68,7 @@ impl TrackIds {
 pub struct Eye {
     gate: Gate,
     attention: Attention,
+    blackout: Blackout,
     tracker: Option<Tracker>,
     aspect: f32,
     last: Option<MediaTime>,
@@ -77,6 +80,17 @@ pub struct Eye {
 }
 
 impl Eye {
+    /// Other masks are in force. What is kept is masked too; the gate begins anew, for an area that turns black is no motion.
+    pub fn set_masks(&mut self, masks: Masks) {
+        self.gate = Gate::masked(masks.blind());
+        self.blackout = Blackout::new(masks);
+        let best = self.best.values_mut().map(|(_, frame)| frame);
+        self.ring.iter_mut().chain(best).for_each(|frame| self.blackout.apply(frame));
+    }
+    /// Blackens what is never shown; to be done before anything looks at the frame.
+    pub fn mask(&mut self, frame: &mut Frame) {
+        self.blackout.apply(frame);
+    }
     /// The kept frame nearest to a time, of those within about a second of it.
     #[must_use]
     pub fn recent(&self, time: MediaTime) -> Option<&Frame> {
@@ -175,7 +189,8 @@ impl Engine {
             }
             ended = eye.finish();
             eye.ring.clear();
-            (eye.gate, eye.attention) = Default::default();
+            eye.gate.forget();
+            eye.attention = Attention::default();
         }
         let aspect = frame.width as f32 / frame.height.max(1) as f32;
         if (aspect - eye.aspect).abs() > f32::EPSILON {
@@ -258,12 +273,14 @@ impl Engine {
             eye.tracker.get_or_insert_with(|| Tracker::new(TrackerConfig { aspect, ..TrackerConfig::default() }, 1));
         let looked_at: Vec<NormBox> = shown.iter().filter_map(|want| view.share(want.source)).collect();
         let whole = everything.is_some() || shown.iter().any(|w| w.whole);
-        let found = match everything {
+        let mut found = match everything {
             Some(whole) => Some(Merged { whole, cut: Vec::new() }),
             None if shown.is_empty() => None,
             None => Some(merge(brought)),
         };
-        if let Some(found) = &found {
+        if let Some(found) = &mut found {
+            // A black area is seldom taken for something, but what is told of it must not be.
+            found.whole.retain(|d| !eye.blackout.masks().hides_box(d.rect));
             eye.attention.looked(frame.time, view, &shown, &motion, found);
         }
         let glance = Glance {

@@ -3,6 +3,7 @@
 
 pub mod drill;
 pub mod ffprobe;
+pub mod film;
 pub mod follow;
 pub mod house;
 pub mod mp4;

@@ -56,6 +56,7 @@ impl Server {
             store_dir: folder.path().join("store"),
             live: Live::new(Arc::default()),
             stills: Arc::new(http::Stills::new(None)),
+            vision: None,
             site: "Xã Thử".into(),
             stop: stop.clone(),
             tasks: ShortTasks::default(),

@@ -7,6 +7,7 @@ use vonglau::{
     domain::{
         alarm::AlarmKind,
         camera::{StreamClock, StreamKind, StreamStatus, Trouble, TroubleCause},
+        health::{Light, Measured, PictureFault, PictureHealth, Reference},
         ids::{CameraId, SegmentId},
         packet::Codec,
         segment::{GapCause, Segment},
@@ -64,8 +65,44 @@ fn furnished() -> (Server, [i64; 4]) {
     board.raise(AlarmKind::Damaged, Some(CameraId(camera)), 2, text, MediaTime(NOW_US));
     let clock = StreamClock { offset_us: Some(-40_000), lead_us: Some(3_000) };
     board.set_clock(CameraId(camera), StreamKind::Main, clock);
+    judged(&server, CameraId(camera));
     hour_ago(&server, camera);
     (server, [camera, shape, rule, event])
+}
+
+/// What is said of the camera's picture now and was said before, and how it usually looks.
+fn judged(server: &Server, camera: CameraId) {
+    let measured = Measured {
+        light: Light::Day,
+        mean: 90.0,
+        high: 200.0,
+        saturated: 0.0,
+        edges: 9.5,
+        parts: 40,
+        matching: 0.05,
+        vanished: 0.0,
+        blurred: 0.0,
+        still_us: 0,
+        shift: Some((12, -3)),
+    };
+    let said = |fault, since: i64, time: i64| PictureHealth {
+        camera,
+        time: MediaTime(NOW_US - time),
+        fault,
+        since: MediaTime(NOW_US - since),
+        measured,
+    };
+    let now = said(Some(PictureFault::Moved), 60_000_000, 1_000_000);
+    server.state.board.set_health(now, MediaTime(NOW_US));
+    let luma = vec![90; 160 * 90];
+    let (light, pictures, time, size) = (Light::Day, 30, MediaTime(NOW_US), (160, 90));
+    let reference = Reference { light, pictures, time, size, luma, fine: vec![4.0; 40] };
+    server.runtime.block_on(async {
+        let store = &server.state.store;
+        store.keep_health(&[said(None, 600_000_000, 61_000_000)]).await.unwrap();
+        store.keep_health(&[now]).await.unwrap();
+        store.keep_reference(camera, &reference).await.unwrap();
+    });
 }
 
 /// A minute recorded an hour ago and the gap after it, in the index only.

@@ -46,6 +46,15 @@ impl Parent {
                     self.given.board.set_picture(camera, Picture { time, jpeg });
                 }
             }
+            Up::Health(health) if self.lanes.get(&health.camera).is_some_and(|l| l.has_sent(health.time)) => {
+                self.given.board.set_health(health, self.given.clock.media());
+            }
+            Up::Reference { camera, reference } if self.lanes.contains_key(&camera) => {
+                self.given.board.put_reference(camera, reference.clone());
+                self.sight.learn(camera, reference);
+            }
+            // Of a camera that was taken away meanwhile.
+            Up::Health(_) | Up::Reference { .. } => {}
             Up::SnapshotDone { id, time, plain, boxed } => {
                 self.asked.snapshot(id, Some(Snapshot { time, plain, boxed }));
             }

@@ -6,10 +6,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::atomic::Ordering,
     time::Duration,
 };
 
@@ -27,29 +24,26 @@ use flows::Flows;
 use registry::Registry;
 
 use super::{
-    Program,
     asked::{Asked, Asker},
+    given::{Control, Given},
     lane::{Lane, Offer},
-    link::{Down, MESSAGE_MAX, Totals},
-    model::Model,
+    link::{Down, MESSAGE_MAX, POLYGON_BYTES, Totals},
+    model::{DEADLY_MODEL, NO_DETECTOR},
+    sight::Sight,
     wire::{Turn, Wire, WireError},
 };
 use crate::{
     domain::{
         ids::CameraId,
         packet::Packet,
-        refusal::Refusal,
         time::{BootTime, MediaTime},
         track::FrameSeen,
     },
     logic::{load::Load, suspects::Suspects},
     runtime::{
         ask::{SnapshotAsk, StillAsk},
-        board::{Board, VisionState},
+        board::VisionState,
         capacity::Skip,
-        clock::Clock,
-        counters::Counters,
-        stop::Stop,
         throttle::Throttle,
     },
 };
@@ -58,42 +52,6 @@ use crate::{
 const ALL_LANES_BYTES_MAX: usize = 64 << 20;
 /// What little there is to write is written so often.
 const TICK: Duration = Duration::from_millis(25);
-
-const NO_DETECTOR: &str =
-    "chưa cài mô hình nhận dạng, chỉ phát hiện chuyển động / no detector installed: only motion is seen";
-const DEADLY_MODEL: &str = "mô hình nhận dạng làm tiến trình phân tích dừng đột ngột; hãy đổi mô hình / the detector's \
-                            model crashes the analysis; use another one";
-
-/// What the handle says to the task.
-#[derive(Debug)]
-pub(super) enum Control {
-    /// A camera's packets come here.
-    Camera(CameraId, mpsc::Receiver<Packet>),
-    /// Somebody saved a camera's settings.
-    Saved(CameraId),
-    /// Finish; answered when it is.
-    Finish(oneshot::Sender<()>),
-}
-
-/// What the task is given.
-#[derive(Debug)]
-pub(super) struct Given {
-    pub program: Program,
-    pub model: Option<Model>,
-    /// Why there is no model though there should be one.
-    pub refused: Option<Refusal>,
-    pub clock: Clock,
-    pub counters: Arc<Counters>,
-    pub board: Arc<Board>,
-    pub stop: Stop,
-    /// As many as there are calls of `Vision::camera`, so without a limit of its own.
-    pub control: mpsc::UnboundedReceiver<Control>,
-    pub asks: mpsc::Receiver<SnapshotAsk>,
-    pub stills: mpsc::Receiver<StillAsk>,
-    pub seen: mpsc::Sender<FrameSeen>,
-    /// 0 while no child runs.
-    pub pid: Arc<AtomicU32>,
-}
 
 type Inlet = StreamNotifyClose<ReceiverStream<Packet>>;
 
@@ -128,6 +86,7 @@ pub(super) struct Parent {
     inlets: StreamMap<CameraId, Inlet>,
     pending: VecDeque<FrameSeen>,
     asked: Asked,
+    sight: Sight,
     /// Of the children before this one.
     base: Totals,
     totals: Totals,
@@ -161,6 +120,7 @@ impl Parent {
             inlets: StreamMap::new(),
             pending: VecDeque::new(),
             asked: Asked::default(),
+            sight: Sight::default(),
             base: Totals::default(),
             totals: Totals::default(),
             greeted: false,
@@ -239,6 +199,15 @@ impl Parent {
                 self.suspects.pardon(camera);
                 self.post();
             }
+            Happened::Control(Some(Control::Masks(masks))) => {
+                let now = self.now();
+                self.sight.mask(masks, &self.given.board, self.wire.as_mut(), now)?;
+            }
+            Happened::Control(Some(Control::Remember(camera, reference))) => self.sight.learn(camera, reference),
+            Happened::Control(Some(Control::Accept(camera))) => {
+                let now = self.now();
+                self.sight.accept(camera, self.wire.as_mut(), now)?;
+            }
             Happened::Control(Some(Control::Finish(reply))) => self.close(Some(reply)),
             // All handles are gone.
             Happened::Control(None) => self.close(None),
@@ -305,6 +274,7 @@ impl Parent {
                     self.generation = self.generation.wrapping_add(1);
                     lane.generation = self.generation;
                     wire.say(&Down::Camera { camera, generation: self.generation }, now)?;
+                    self.sight.introduce(camera, wire, now)?;
                 }
                 if params {
                     let p = &packet.params;
@@ -362,11 +332,11 @@ impl Parent {
     }
     fn ask_still(&mut self, ask: StillAsk) -> Result<(), WireError> {
         let now = self.now();
-        let fits = ask.data.len() + ask.decoder_config.len() < MESSAGE_MAX - 1024;
+        let fits = ask.data.len() + ask.decoder_config.len() + ask.privacy.len() * POLYGON_BYTES < MESSAGE_MAX - 1024;
         let Some(wire) = self.wire.as_mut().filter(|_| fits && self.asked.has_room()) else { return Ok(()) };
-        let StillAsk { codec, decoder_config, data, reply } = ask;
+        let StillAsk { codec, decoder_config, data, privacy, reply } = ask;
         let id = self.asked.note(Asker::Still(reply), now);
-        wire.say(&Down::Still { id, codec, decoder_config, data }, now)?;
+        wire.say(&Down::Still { id, codec, decoder_config, data, privacy }, now)?;
         wire.flush();
         Ok(())
     }

@@ -4,9 +4,11 @@ import type {
   AlertEvent,
   Camera,
   CameraDraft,
+  CameraHealth,
   Cluster,
   EventPage,
   GapReport,
+  Light,
   Lock,
   LockDraft,
   Notice,
@@ -62,6 +64,9 @@ export const api = {
   changeCamera: (id: number, draft: CameraDraft) => ask<Camera>('PUT', `/cameras/${id}`, draft),
   /** `leaving`: the page is being closed; the request outlives it. */
   removeCamera: (id: number, leaving: boolean) => ask<void>('DELETE', `/cameras/${id}`, undefined, leaving),
+  health: (camera: number) => ask<CameraHealth>('GET', `/cameras/${camera}/health`),
+  /** How it looks now is right. */
+  acceptView: (camera: number) => ask<void>('POST', `/cameras/${camera}/health/accept`),
   rules: () => ask<{ rules: Rule[] }>('GET', '/rules').then((a) => a.rules),
   addRule: (draft: RuleDraft) => ask<Rule>('POST', '/rules', draft),
   removeRule: (id: number, leaving: boolean) => ask<void>('DELETE', `/rules/${id}`, undefined, leaving),
@@ -84,6 +89,8 @@ export const api = {
 export const url = {
   changes: `${BASE}/changes`,
   picture: (camera: number, time_us: number) => `${BASE}/cameras/${camera}/picture.jpg?t=${time_us}`,
+  /** How it usually looks, in grey. */
+  reference: (camera: number, light: Light, time_us: number) => `${BASE}/cameras/${camera}/reference.jpg?light=${light}&t=${time_us}`,
   /** The revision makes a changed event show its changed snapshot. */
   snapshot: (event: AlertEvent, boxed: boolean) =>
     `${BASE}/events/${event.id}/snapshot.jpg?boxed=${boxed ? 1 : 0}&r=${event.revision}`,

@@ -73,6 +73,7 @@ describe('words for events and cameras', () => {
       username: '',
       has_password: false,
       picture: null,
+      health: null,
       streams: statuses.map((status, id) => ({ id, kind: id === 0 ? 'main' : 'sub', url: 'rtsp://x/', status, clock_offset_us: null })),
     });
     const lost = { state: 'retrying', n: 3, why: { cause: 'network', detail: 'refused' } } as const;

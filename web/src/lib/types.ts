@@ -39,6 +39,32 @@ export interface Camera {
   username: string | null;
   has_password: boolean;
   picture: { time_us: number } | null;
+  /** What is said of its picture; null when vision does not look. */
+  health: PictureHealth | null;
+}
+
+export type PictureFault = 'black' | 'overexposed' | 'covered' | 'frozen' | 'moved' | 'defocused';
+export type Light = 'day' | 'dusk' | 'infrared';
+
+export interface PictureHealth {
+  /** null: the picture can be used. */
+  fault: PictureFault | null;
+  since_us: number;
+  time_us: number;
+  measured: { light: Light; shift: [number, number] | null };
+}
+
+/** How a camera usually looks by one light. */
+export interface PictureReference {
+  light: Light;
+  time_us: number;
+  pictures: number;
+}
+
+export interface CameraHealth {
+  now: PictureHealth | null;
+  references: PictureReference[];
+  spans: (TimeSpan & { fault: PictureFault | null })[];
 }
 
 /** What the camera form sends. On a change a missing `password` leaves the stored one as it is. */

@@ -1,5 +1,6 @@
 /** The English translation of words.ts. */
 import type { Words } from './words';
+import { healthEn } from './words.health';
 import { keepEn } from './words.keep';
 import { playEn } from './words.play';
 import { storageEn } from './words.storage';
@@ -250,6 +251,7 @@ export const en: Words = {
   ruleSaved: (name) => `The rule “${name}” was added.`,
   removeRule: (name) => `Remove the rule ${name}`,
 
+  health: healthEn,
   keep: keepEn,
   play: playEn,
   storage: storageEn,

@@ -3,6 +3,7 @@
  * `vi`, so a word that lacks its translation does not compile (see ../../canary).
  */
 import { en } from './words.en';
+import { healthVi } from './words.health';
 import { keepVi } from './words.keep';
 import { playVi } from './words.play';
 import { storageVi } from './words.storage';
@@ -274,6 +275,7 @@ export const vi = {
   ruleSaved: (name: string) => `Đã thêm luật «${name}».`,
   removeRule: (name: string) => `Gỡ luật ${name}`,
 
+  health: healthVi,
   keep: keepVi,
   play: playVi,
   storage: storageVi,

@@ -1,0 +1,46 @@
+-- Schema 7: what was wrong with the picture of a camera, and how it usually looks.
+
+-- Spans in which a picture was judged alike: what the level "usable" is made of. Where there is none, vision did not look.
+create table picture_health (
+    id bigint not null generated always as identity primary key, -- told apart by it
+    camera bigint not null references camera (id), -- whose
+    fault text check (
+        fault in ('black', 'overexposed', 'covered', 'frozen', 'moved', 'defocused')
+    ), -- what is wrong; null: it can be used
+    start_us bigint not null, -- first picture that was so
+    end_us bigint not null, -- newest picture that is so; grows
+    measured text not null -- JSON of the numbers it was said by
+);
+create index picture_health_camera_start on picture_health (camera, start_us);
+
+-- How a camera usually looks by each light, so that one that is turned while nobody looks is found out.
+create table picture_reference (
+    camera bigint not null references camera (id), -- whose
+    light text not null check (light in ('day', 'dusk', 'infrared')), -- by which light
+    pictures bigint not null, -- learned from so many
+    time_us bigint not null, -- newest picture in it
+    width bigint not null, -- cells across
+    height bigint not null, -- cells down
+    luma bytea not null, -- a byte a cell, row by row
+    fine text not null, -- JSON: fineness of the parts of the picture
+    primary key (camera, light)
+);
+
+alter table alarm rename to alarm_before;
+
+-- The alarms kept, anew, since a check cannot be changed: a picture that cannot be used is one.
+create table alarm (
+    id bigint not null primary key, -- names it on the page; from the time it was raised, so that none comes back
+    kind text not null check (
+        kind in (
+            'disk_flush_failed', 'damaged', 'disk_missing', 'disk_refused', 'disk_full', 'shedding', 'picture_unusable'
+        )
+    ), -- what is wrong
+    camera bigint references camera (id), -- whose recording or picture; null: all
+    since_us bigint not null, -- when it began
+    times bigint not null, -- how often it has happened since
+    text_vi text not null, -- what is wrong and what to do
+    text_en text not null -- the same in English
+);
+insert into alarm select id, kind, camera, since_us, times, text_vi, text_en from alarm_before;
+drop table alarm_before;
