@@ -5,6 +5,7 @@
 
 pub mod alarm;
 pub mod camera;
+pub mod colour;
 pub mod detection;
 pub mod event;
 pub mod frame;
