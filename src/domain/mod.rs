@@ -11,6 +11,7 @@ pub mod event;
 pub mod frame;
 pub mod geometry;
 pub mod ids;
+pub mod look;
 pub mod packet;
 pub mod query;
 pub mod refusal;

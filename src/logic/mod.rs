@@ -7,6 +7,8 @@ pub mod cursor;
 pub mod gaps;
 pub mod motion;
 pub mod nms;
+pub mod path;
+pub mod quota;
 pub mod retention;
 pub mod rules;
 pub mod score;

@@ -17,6 +17,7 @@ use bytes::BytesMut;
 
 use super::{
     detect::Detector,
+    kept::Keeper,
     link::{self, Totals, Up},
     model::ModelSpec,
     picture::{PICTURE_WIDTH_MAX, Planes},
@@ -238,6 +239,10 @@ impl Worker {
         }
         for (camera, seat) in &mut self.seats {
             let ended = seat.eye.finish();
+            if let Some(kept) = &mut seat.eye.kept {
+                kept.end(*camera, &ended);
+            }
+            tell_looks(&mut seat.eye, &self.up);
             if let Some(time) = seat.last.filter(|_| !ended.is_empty()) {
                 self.up.send(&Up::Seen(FrameSeen {
                     camera: *camera,
@@ -269,8 +274,10 @@ impl Worker {
             let jpeg = Planes::of(frame, PICTURE_WIDTH_MAX, self.engine.scaler()).jpeg();
             self.up.send(&Up::Picture { camera: frame.camera, time: frame.time, jpeg });
         }
+        seat.eye.kept.get_or_insert_default();
         if let Some(seen) = self.engine.look(&mut seat.eye, frame) {
             seat.last = Some(frame.time);
+            tell_looks(&mut seat.eye, &self.up);
             self.up.send(&Up::Seen(seen));
         }
         if let Some(said) = self.engine.problem.take()
@@ -290,6 +297,13 @@ impl Worker {
         if !done {
             self.up.send(&Up::SnapshotGone { id: ask.id });
         }
+    }
+}
+
+/// Says what tracks look like, before the frame that may end them.
+fn tell_looks(eye: &mut Eye, up: &Uplink) {
+    for look in eye.kept.iter_mut().flat_map(Keeper::take) {
+        up.send(&Up::Look(look));
     }
 }
 

@@ -12,10 +12,12 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::model::ModelSpec;
-use crate::domain::{geometry::NormBox, ids::CameraId, packet::Codec, time::MediaTime, track::FrameSeen};
+use crate::domain::{
+    geometry::NormBox, ids::CameraId, look::TrackLook, packet::Codec, time::MediaTime, track::FrameSeen,
+};
 
 /// Grows with every change of a message.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 /// The most bytes a message may take.
 pub const MESSAGE_MAX: usize = 4 << 20;
 /// Bytes of a model that travel in one message.
@@ -187,6 +189,8 @@ pub enum Up {
     },
     /// Everything is finished.
     Done,
+    /// What a track looks like; before the `Seen` that ends it.
+    Look(TrackLook),
 }
 
 /// Why the other side cannot be understood.
@@ -296,6 +300,7 @@ impl Up {
                 }
                 seen.tracks.iter().all(|t| [t.score, t.identity].iter().all(|v| (0.0..=1.0).contains(v)))
             }
+            Self::Look(look) => return look.check().map_err(LinkError::Impossible),
             Self::Picture { jpeg: picture, .. } => jpeg(picture),
             Self::SnapshotDone { plain, boxed, .. } => jpeg(plain) && jpeg(boxed),
             Self::StillDone { jpeg: still, .. } => still.as_ref().is_none_or(jpeg),

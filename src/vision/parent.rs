@@ -21,6 +21,7 @@ use super::{
     asked::{Asked, Asker},
     lane::{Lane, Offer},
     link::{Down, LinkError, MESSAGE_MAX, Totals, Up},
+    looks::Looks,
     model::Model,
     wire::{Turn, Wire, WireError},
 };
@@ -89,6 +90,7 @@ pub(super) struct Given {
     pub asks: mpsc::Receiver<SnapshotAsk>,
     pub stills: mpsc::Receiver<StillAsk>,
     pub seen: mpsc::Sender<FrameSeen>,
+    pub looks: Looks,
     /// 0 while no child runs.
     pub pid: Arc<AtomicU32>,
 }
@@ -350,6 +352,11 @@ impl Parent {
                     && lane.admit(&seen).map_err(LinkError::Impossible)?
                 {
                     self.pending.push_back(seen);
+                }
+            }
+            Up::Look(look) => {
+                if self.lanes.contains_key(&look.camera) {
+                    self.given.looks.take(look, now);
                 }
             }
             Up::Picture { camera, time, jpeg } => {

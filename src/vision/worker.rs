@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use super::{
     detect::{Detector, Outcome},
     gate::Gate,
+    kept::Keeper,
     link::Totals,
     picture::Scaler,
 };
@@ -65,6 +66,8 @@ pub struct Eye {
     ring: VecDeque<Frame>,
     /// The frame with the best sighting of each live track, and its score.
     best: BTreeMap<TrackId, (f32, Frame)>,
+    /// What tracks look like; `None` where nobody wants to know.
+    pub kept: Option<Keeper>,
 }
 
 impl Eye {
@@ -163,6 +166,9 @@ impl Engine {
         let (tracks, over) = eye.site_ids(step, &mut self.ids);
         ended.extend(over);
         eye.pin(frame, &tracks, &ended);
+        if let Some(kept) = &mut eye.kept {
+            kept.frame(frame, &tracks, &ended, found.as_deref().unwrap_or_default(), &mut self.scaler);
+        }
         eye.keep(frame, !motion.is_empty() || !tracks.is_empty());
         Some(FrameSeen { camera: frame.camera, time: frame.time, motion, tracks, ended })
     }
