@@ -1,6 +1,7 @@
 /** The English translation of words.ts. */
 import type { Words } from './words';
 import { keepEn } from './words.keep';
+import { passesEn } from './words.passes';
 import { playEn } from './words.play';
 import { storageEn } from './words.storage';
 
@@ -251,6 +252,7 @@ export const en: Words = {
   removeRule: (name) => `Remove the rule ${name}`,
 
   keep: keepEn,
+  passes: passesEn,
   play: playEn,
   storage: storageEn,
 };

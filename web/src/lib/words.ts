@@ -4,6 +4,7 @@
  */
 import { en } from './words.en';
 import { keepVi } from './words.keep';
+import { passesVi } from './words.passes';
 import { playVi } from './words.play';
 import { storageVi } from './words.storage';
 import type { ObjectClass, RuleKind, TroubleCause } from './types';
@@ -275,6 +276,7 @@ export const vi = {
   removeRule: (name: string) => `Gỡ luật ${name}`,
 
   keep: keepVi,
+  passes: passesVi,
   play: playVi,
   storage: storageVi,
 };
