@@ -190,13 +190,29 @@ impl Light {
     }
 }
 
-/// The parts of an object of a class, each with the corners of what is looked at, 0..=1 of the box. Of a person the
-/// middle of the chest and of the thighs; of a vehicle the band below the windows and above the road, between the wheels.
+/// Wider than this, of its height, a two-wheeler is seen from the side: the rider's leg hides its middle.
+const SIDE_VIEW: f32 = 0.8;
+
+/// The parts that objects of a class have.
 #[must_use]
-pub const fn regions(class: Class) -> &'static [(Part, [f32; 4])] {
+pub const fn parts(class: Class) -> &'static [Part] {
+    match class {
+        Class::Person => &[Part::Upper, Part::Lower],
+        _ => &[Part::Body],
+    }
+}
+
+/// What is looked at of an object of a class whose box is `aspect` times as wide as high: parts with corners, 0..=1 of the
+/// box. Of a person the middle of the chest and of the thighs; of a vehicle the band below the windows and above the road,
+/// between the wheels; of a two-wheeler from the side what stands out before and behind the rider.
+#[must_use]
+pub fn regions(class: Class, aspect: f32) -> &'static [(Part, [f32; 4])] {
     match class {
         Class::Person => &[(Part::Upper, [0.34, 0.22, 0.66, 0.48]), (Part::Lower, [0.36, 0.56, 0.64, 0.76])],
         // Some detectors draw the box around the rider too, some do not: both have the machine here.
+        Class::Bicycle | Class::Motorcycle if aspect >= SIDE_VIEW => {
+            &[(Part::Body, [0.2, 0.6, 0.4, 0.76]), (Part::Body, [0.6, 0.6, 0.8, 0.76])]
+        }
         Class::Bicycle | Class::Motorcycle => &[(Part::Body, [0.36, 0.56, 0.64, 0.76])],
         Class::Car => &[(Part::Body, [0.26, 0.5, 0.74, 0.78])],
         Class::Bus | Class::Truck => &[(Part::Body, [0.24, 0.54, 0.76, 0.82])],
@@ -223,7 +239,8 @@ impl Votes {
             (Class::Person, (_, true)) => return,
             _ => CUT_WEIGHT,
         };
-        for (part, region) in regions(class) {
+        let aspect = rect.width() * frame.width as f32 / (rect.height() * frame.height as f32);
+        for (part, region) in regions(class, aspect) {
             let Some(shares) = shares(frame, light, rect, *region) else { continue };
             for (mine, share) in self.0[*part as usize].iter_mut().zip(shares) {
                 *mine += weight * share;
@@ -243,7 +260,7 @@ impl Votes {
             shares.truncate(COLOURS_MAX);
             (all > 0.0 && !shares.is_empty()).then_some(PartColours { part, shares })
         };
-        regions(class).iter().filter_map(|(p, _)| part(*p)).collect()
+        parts(class).iter().filter_map(|p| part(*p)).collect()
     }
 }
 
