@@ -10,7 +10,7 @@ export const passesVi = {
   colour: 'Màu',
   anyColour: 'Mọi màu',
   part: 'Màu ở đâu',
-  anyPart: 'Ở đâu cũng được',
+  anyPart: 'Mọi phần',
   parts: { upper: 'Áo', lower: 'Quần', body: 'Thân xe' } as Record<TrackPart, string>,
   colours: {
     red: 'đỏ',
@@ -41,7 +41,7 @@ export const passesEn: typeof passesVi = {
   colour: 'Colour',
   anyColour: 'Any colour',
   part: 'Where the colour is',
-  anyPart: 'Anywhere',
+  anyPart: 'Any part',
   parts: { upper: 'Top', lower: 'Trousers', body: 'Bodywork' },
   colours: {
     red: 'red',
