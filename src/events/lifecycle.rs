@@ -10,7 +10,7 @@ use super::{
     outbox::{ATTEMPTS_MAX, Came, Outbox, Shot},
     snapshot,
     track_queue::{Lost, TrackQueue, Waiting},
-    tracks::{Brought, Tracks},
+    tracks::{Brought, Early, Tracks},
 };
 use crate::{
     domain::{
@@ -96,6 +96,7 @@ pub(super) struct Room {
     left_open: bool,
     outbox: Outbox,
     tracks: TrackQueue,
+    early: Early,
     /// How often the first of them failed while the store took other things, and what it had taken then.
     tracks_failed: (u32, u64),
     /// How much the store has taken.
@@ -130,6 +131,7 @@ impl Room {
             left_open: true,
             outbox: Outbox::default(),
             tracks: TrackQueue::default(),
+            early: Early::default(),
             tracks_failed: (0, 0),
             taken: 0,
             current: None,
@@ -147,9 +149,9 @@ impl Room {
 
     /// What a track looks like; before the frame that ends it.
     pub fn look(&mut self, look: TrackLook) {
-        if let Some(camera) = self.cameras.get_mut(&look.camera) {
-            camera.tracks.look(look);
-        }
+        let tracks = self.cameras.get_mut(&look.camera).map(|camera| &mut camera.tracks);
+        let crops = Tracks::look(tracks, look, &mut self.early);
+        self.lose(Lost { tracks: 0, crops });
     }
 
     /// One analysed frame.
@@ -169,7 +171,7 @@ impl Room {
         let Some(camera) = self.cameras.get_mut(&frame.camera) else { return };
         camera.last = (frame.time, boot);
         let changes = camera.rules.step(frame);
-        let Brought { confirmed, rows } = camera.tracks.frame(frame);
+        let Brought { confirmed, rows } = camera.tracks.frame(frame, &mut self.early);
         self.counters.tracks.add(confirmed);
         self.keep(rows);
         self.take(changes);

@@ -223,7 +223,8 @@ fn tracks_are_paged_filtered_and_have_their_pictures_and_path() {
     assert_eq!((&points[0]["time_us"], points.len()), (&json!(NOW_US), 2));
     assert!(path["error"].as_f64().unwrap() < 0.005);
     let picture = format!("/api/v1/tracks/{}/picture.jpg", ids[0]);
-    assert_eq!(server.get(&picture).text(), server.get(&format!("{picture}?of=largest")).text());
+    assert_eq!(server.get(&picture).body, server.get(&format!("{picture}?of=largest")).body);
+    assert!(server.get(&picture).body.starts_with(b"\xff\xd8"));
     assert_eq!(server.get(&format!("{picture}?of=sharpest")).refused(404), ["snapshot"]);
     assert_eq!(server.get(&format!("{picture}?of=both")).refused(400), ["of"]);
     assert_eq!(server.get("/api/v1/tracks/999").refused(404), ["id"]);
