@@ -201,6 +201,7 @@ impl Seeing<'_> {
         let settings = events::EventsConfig { data_dir: self.config.data.clone(), model_sha256 };
         let events = events::run(
             out.seen,
+            out.looks,
             rules,
             Some(out.snapshots),
             self.store.clone(),

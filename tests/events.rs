@@ -11,16 +11,23 @@ use tokio::sync::{broadcast, mpsc, watch};
 use vonglau::{
     domain::{
         camera::CameraDraft,
+        colour::{Colour, ColourShare, Part, PartColours},
         detection::Class,
         event::Event,
         geometry::NormBox,
         ids::{CameraId, EventId, RuleId, TrackId},
-        query::{Actor, EventQuery},
+        look::TrackLook,
+        query::{Actor, EventQuery, TrackQuery},
         rule::{Rule, RuleDraft, RuleKind},
         time::{MediaTime, WallTime},
         track::{FrameSeen, TrackPoint},
     },
-    events::{self, EventsConfig, snapshot},
+    events::{
+        self, EventsConfig,
+        crops::{self, CropKind},
+        snapshot,
+    },
+    logic::path,
     runtime::{
         ask::{Snapshot, SnapshotAsk},
         board::{Board, Change},
@@ -28,7 +35,7 @@ use vonglau::{
         counters::Counters,
         tasks::Tasks,
     },
-    store::Store,
+    store::{Store, TrackRow},
 };
 
 /// 2026-03-01 08:00 UTC.
@@ -73,6 +80,7 @@ fn person(camera: CameraId, ms: i64, score: f32, x: f32) -> FrameSeen {
 /// A room at work.
 struct Room {
     seen: mpsc::Sender<FrameSeen>,
+    looks: mpsc::Sender<TrackLook>,
     rules: watch::Sender<Arc<Vec<Rule>>>,
     asks: mpsc::Receiver<SnapshotAsk>,
     changes: broadcast::Receiver<Change>,
@@ -90,10 +98,11 @@ fn room(store: &Store, data_dir: &Path, rules: Vec<Rule>) -> Room {
     let changes = board.listen();
     let cfg = EventsConfig { data_dir: data_dir.to_owned(), model_sha256: Some("abc".into()) };
     let mut tasks = Tasks::new();
-    let run =
-        events::run(frames, in_force, Some(snapshots), store.clone(), clock.clone(), counters.clone(), board, cfg);
+    let (looks, told) = mpsc::channel(64);
+    let (at, count) = (clock.clone(), counters.clone());
+    let run = events::run(frames, told, in_force, Some(snapshots), store.clone(), at, count, board, cfg);
     tasks.spawn("events", run);
-    Room { seen, rules, asks, changes, clock, counters, tasks }
+    Room { seen, looks, rules, asks, changes, clock, counters, tasks }
 }
 
 impl Room {
@@ -189,6 +198,57 @@ async fn events_are_kept_with_their_pictures_and_tracks_are_counted() {
     let folder = snapshot::path(data.path(), moved.id, START_US, false);
     let names = std::fs::read_dir(folder.parent().unwrap()).unwrap();
     assert_eq!(names.count(), 4, "two pictures an event and nothing unfinished");
+}
+
+#[tokio::test]
+async fn a_track_can_be_found_while_it_goes_on_and_has_its_looks_and_pictures_when_it_is_over() {
+    let data = tempfile::tempdir().unwrap();
+    let store = Store::in_memory().await.unwrap();
+    let yard = camera(&store, "yard").await;
+    let room = room(&store, data.path(), vec![]);
+    let look = |largest: Option<&'static str>, sharpest: Option<&'static str>, votes| TrackLook {
+        camera: yard,
+        track: TrackId(5),
+        votes: vec![(Class::Person, votes)],
+        colours: vec![PartColours { part: Part::Upper, shares: vec![ColourShare { colour: Colour::Red, share: 0.9 }] }],
+        size_px: [80, 90],
+        largest: largest.map(Bytes::from),
+        sharpest: sharpest.map(Bytes::from),
+    };
+    room.send([person(yard, 0, 0.5, 0.1), person(yard, 200, 0.5, 0.2)]).await;
+    // Of a track that nobody saw.
+    room.looks.send(TrackLook { track: TrackId(99), ..look(Some("x"), None, 1) }).await.unwrap();
+    room.looks.send(look(Some("one"), None, 2)).await.unwrap();
+    room.send([person(yard, 400, 0.5, 0.3)]).await;
+    let red = TrackQuery { colours: vec![(Some(Part::Upper), Colour::Red)], ..TrackQuery::default() };
+    let found = wait::done(async {
+        loop {
+            let found = store.tracks(&red, None, 10).await.unwrap();
+            let path = |t: &TrackRow| crops::path(data.path(), t.id.unwrap(), START_US, CropKind::Largest);
+            if found.first().is_some_and(|t| path(t).exists()) {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    assert_eq!((found.len(), found[0].open, found[0].points), (1, true, 3));
+    room.send([person(yard, 600, 0.7, 0.4)]).await;
+    room.looks.send(look(Some("two"), Some("sharp"), 4)).await.unwrap();
+    room.send([FrameSeen { ended: vec![TrackId(5)], ..frame(yard, 2700) }]).await;
+    let (counters, _) = room.end().await;
+
+    let [over] = &store.tracks(&red, None, 10).await.unwrap()[..] else { panic!("not one track") };
+    assert_eq!((over.id, over.open, over.points), (found[0].id, false, 4), "the same row, brought up to date");
+    assert_eq!((over.best.score, over.best.rect, over.size_px), (0.7, rect(0.4), Some([80, 90])));
+    assert_eq!(over.votes, std::collections::BTreeMap::from([(Class::Person, 4)]));
+    let id = over.id.unwrap();
+    let (places, bound) = path::decode(&store.track_path(id).await.unwrap().unwrap()).unwrap();
+    assert_eq!((places[0].time.us(), places.last().unwrap().time.us()), (START_US, START_US + 600_000));
+    assert!((places.last().unwrap().rect.corners()[0] - 0.4).abs() <= bound);
+    let read = |kind| std::fs::read_to_string(crops::path(data.path(), id, START_US, kind)).unwrap();
+    assert_eq!((read(CropKind::Largest), read(CropKind::Sharpest)), ("two".into(), "sharp".into()));
+    assert_eq!([&counters.tracks, &counters.tracks_lost, &counters.crops_lost].map(|c| c.get()), [1, 0, 0]);
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ use vonglau::{
         track::TrackPoint,
     },
     events::{
+        crops::{self, CropKind},
         expiry::{Expired, Expiry},
         snapshot,
     },
@@ -98,6 +99,40 @@ impl House {
         }
         id
     }
+    fn crops(&self, id: i64, days_ago: i64) -> [PathBuf; 2] {
+        CropKind::ALL.map(|kind| crops::path(self.data(), id, NOW.us() - days_ago * DAY, kind))
+    }
+    /// A track that began so many days ago, with its pictures.
+    async fn track(&self, days_ago: i64) -> i64 {
+        let best = TrackPoint {
+            track: TrackId(days_ago),
+            class: Class::Person,
+            score: 0.5,
+            rect: NormBox::new(0.1, 0.1, 0.2, 0.2).unwrap(),
+            confirmed: true,
+            held: false,
+            identity: 1.0,
+        };
+        let start_us = NOW.us() - days_ago * DAY;
+        let row = TrackRow {
+            id: None,
+            camera: self.camera,
+            span: Span { start_us, end_us: start_us + 1 },
+            best,
+            points: 1,
+            open: false,
+            votes: std::collections::BTreeMap::new(),
+            colours: vec![],
+            size_px: None,
+            path: vec![],
+        };
+        let id = self.store.keep_tracks(&[row]).await.unwrap()[0];
+        for path in self.crops(id, days_ago) {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, b"jpeg").unwrap();
+        }
+        id
+    }
     async fn events(&self) -> Vec<EventId> {
         let mut ids: Vec<_> =
             self.store.events(&EventQuery::default(), None, 1000).await.unwrap().iter().map(|e| e.id).collect();
@@ -125,36 +160,28 @@ async fn events_and_tracks_go_after_a_year_with_their_pictures_and_what_is_locke
     let at_us = NOW.us() - 400 * DAY;
     let span = Span { start_us: at_us - 1000, end_us: at_us + 1000 };
     let lock = house.store.add_lock(&actor(), &[house.camera], span, "vụ 7", None, NOW).await.unwrap()[0];
-    let rect = NormBox::new(0.1, 0.1, 0.2, 0.2).unwrap();
-    let best = TrackPoint {
-        track: TrackId(1),
-        class: Class::Person,
-        score: 0.5,
-        rect,
-        confirmed: true,
-        held: false,
-        identity: 1.0,
-    };
-    let track = |days: i64| TrackRow {
-        camera: house.camera,
-        span: Span { start_us: NOW.us() - days * DAY, end_us: NOW.us() - days * DAY + 1 },
-        best,
-        points: 1,
-    };
-    house.store.insert_tracks(&[track(366), track(367), track(364)]).await.unwrap();
+    let [year_old, older, young_track, locked_track] =
+        [house.track(366).await, house.track(367).await, house.track(364).await, house.track(400).await];
 
     let mut expiry = Expiry::new(house.store.clone(), house.data());
-    assert_eq!(house.pass(&mut expiry).await, Expired { events: 250, pictures: 0, tracks: 2 });
+    assert_eq!(house.pass(&mut expiry).await, Expired { events: 250, tracks: 2, ..Expired::default() });
     assert_eq!(house.events().await, [locked, young]);
     assert!(old.iter().all(|id| house.pictures(*id, 366).iter().all(|p| !p.exists())));
     assert!(!house.pictures(old[0], 366)[0].parent().unwrap().exists(), "an empty folder was left");
     assert!(all_there(&house.pictures(locked, 400)) && all_there(&house.pictures(young, 364)));
+    assert!(
+        [(year_old, 366), (older, 367)].iter().all(|(id, days)| house.crops(*id, *days).iter().all(|p| !p.exists()))
+    );
+    assert!(all_there(&house.crops(young_track, 364)) && all_there(&house.crops(locked_track, 400)));
     assert_eq!(house.pass(&mut expiry).await, Expired::default());
 
     // Released, it goes too.
     house.store.remove_lock(&actor(), lock, NOW).await.unwrap();
-    assert_eq!(house.pass(&mut expiry).await.events, 1);
+    let gone = house.pass(&mut expiry).await;
+    assert_eq!((gone.events, gone.tracks), (1, 1));
     assert_eq!(house.events().await, [young]);
+    assert!(house.store.track(young_track).await.unwrap().is_some());
+    assert!(house.store.track(locked_track).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -177,13 +204,16 @@ async fn pictures_go_when_no_stream_keeps_recordings_of_events_so_long() {
     let house = House::new().await;
     let days = |n| Keep { continuous_days: Some(1), motion_days: Some(1), events_days: Some(n), bytes: None };
     let (old, young) = (house.event(61).await, house.event(59).await);
+    let (old_track, young_track) = (house.track(61).await, house.track(59).await);
     let mut expiry = Expiry::new(house.store.clone(), house.data());
     house.agree(NOW, Settings { main: Keep::FITS, sub: days(30), cameras: Vec::new() }).await;
     assert_eq!(house.pass(&mut expiry).await, Expired::default(), "the main stream is kept as long as it fits");
     house.agree(NOW, Settings { main: days(60), sub: days(30), cameras: Vec::new() }).await;
-    assert_eq!(house.pass(&mut expiry).await, Expired { pictures: 1, ..Expired::default() });
+    assert_eq!(house.pass(&mut expiry).await, Expired { pictures: 1, crops: 1, ..Expired::default() });
     assert!(!house.pictures(old, 61)[0].exists() && all_there(&house.pictures(young, 59)));
     assert_eq!(house.events().await, [old, young], "the events themselves stay a year");
+    assert!(!house.crops(old_track, 61)[0].exists() && all_there(&house.crops(young_track, 59)));
+    assert!(house.store.track(old_track).await.unwrap().is_some(), "the track itself stays a year");
 }
 
 fn sweeper(house: &House, clock: &Clock) -> Sweeper {

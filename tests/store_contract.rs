@@ -25,3 +25,5 @@ mod recording;
 mod retention;
 #[path = "store_contract/rules.rs"]
 mod rules;
+#[path = "store_contract/tracks.rs"]
+mod tracks;

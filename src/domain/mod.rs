@@ -5,12 +5,14 @@
 
 pub mod alarm;
 pub mod camera;
+pub mod colour;
 pub mod detection;
 pub mod event;
 pub mod frame;
 pub mod geometry;
 pub mod health;
 pub mod ids;
+pub mod look;
 pub mod mask;
 pub mod packet;
 pub mod query;

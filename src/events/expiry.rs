@@ -10,12 +10,12 @@ use std::{
     time::Duration,
 };
 
-use super::snapshot;
+use super::{crops, snapshot};
 use crate::{
     domain::ids::{CameraId, EventId},
     logic::retention::{Class, EVENT_DAYS, GAP_DAYS, days_before_us},
     runtime::stop::Stop,
-    store::{OldEvent, Store, StoreError},
+    store::{OldEvent, OldTrack, Store, StoreError},
 };
 
 /// How often it is looked for what is too old.
@@ -38,6 +38,8 @@ pub struct Expired {
     pub pictures: u64,
     /// Tracks.
     pub tracks: u64,
+    /// Tracks whose pictures were looked for alone, the track stays.
+    pub crops: u64,
 }
 
 /// The state of the walk. All of it can be lost.
@@ -47,6 +49,8 @@ pub struct Expiry {
     data_dir: PathBuf,
     /// Before this place no event of a camera has pictures that are to go.
     pictures_to: HashMap<CameraId, Place>,
+    /// The same of tracks.
+    crops_to: HashMap<CameraId, (i64, i64)>,
     locks: (i64, i64),
 }
 
@@ -70,7 +74,13 @@ impl Expiry {
     /// Nothing looked at yet.
     #[must_use]
     pub fn new(store: Store, data_dir: &Path) -> Self {
-        Self { store, data_dir: data_dir.to_owned(), pictures_to: HashMap::new(), locks: (0, 0) }
+        Self {
+            store,
+            data_dir: data_dir.to_owned(),
+            pictures_to: HashMap::new(),
+            crops_to: HashMap::new(),
+            locks: (0, 0),
+        }
     }
 
     /// Removes all that is too old; ends early when `stop` is asked.
@@ -85,17 +95,12 @@ impl Expiry {
         if locks != self.locks {
             // What was passed because of a lock may go now.
             self.pictures_to.clear();
+            self.crops_to.clear();
             self.locks = locks;
         }
         let horizon_us = days_before_us(state.agreed, EVENT_DAYS);
         gone.events = self.events(horizon_us, stop).await?;
-        while !stop.is_asked() {
-            let removed = self.store.remove_tracks_before(horizon_us, BATCH).await?;
-            gone.tracks += removed;
-            if removed == 0 {
-                break;
-            }
-        }
+        gone.tracks = self.tracks(horizon_us, stop).await?;
         let health_us = days_before_us(state.agreed, HEALTH_DAYS);
         while !stop.is_asked() && self.store.remove_health_before(health_us, BATCH).await? > 0 {}
         let mut horizons: HashMap<CameraId, Option<i64>> = HashMap::new();
@@ -109,6 +114,7 @@ impl Expiry {
         for (camera, horizon_us) in horizons {
             if let Some(horizon_us) = horizon_us {
                 gone.pictures += self.pictures(camera, horizon_us, stop).await?;
+                gone.crops += self.crops(camera, horizon_us, stop).await?;
             }
         }
         Ok(gone)
@@ -141,6 +147,38 @@ impl Expiry {
             self.pictures_to.insert(camera, (last.start_us, last.id));
         }
         Ok(removed)
+    }
+
+    async fn tracks(&self, horizon_us: i64, stop: &Stop) -> Result<u64, StoreError> {
+        let (mut place, mut removed) = ((i64::MIN, 0), 0);
+        while !stop.is_asked() {
+            let old = self.store.old_tracks(None, place, horizon_us, BATCH).await?;
+            let Some(last) = old.last() else { break };
+            place = (last.start_us, last.id);
+            let gone = self.without_crops(&old).await;
+            removed += self.store.remove_tracks(&gone).await?;
+        }
+        Ok(removed)
+    }
+
+    async fn crops(&mut self, camera: CameraId, horizon_us: i64, stop: &Stop) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        while !stop.is_asked() {
+            let place = *self.crops_to.get(&camera).unwrap_or(&(i64::MIN, 0));
+            let old = self.store.old_tracks(Some(camera), place, horizon_us, BATCH).await?;
+            let Some(last) = old.last() else { break };
+            let gone = self.without_crops(&old).await;
+            removed += gone.len() as u64;
+            if gone.len() < old.len() {
+                break;
+            }
+            self.crops_to.insert(camera, (last.start_us, last.id));
+        }
+        Ok(removed)
+    }
+
+    async fn without_crops(&self, tracks: &[OldTrack]) -> Vec<i64> {
+        crops::remove(&self.data_dir, tracks).await
     }
 
     async fn without_pictures(&self, events: &[OldEvent]) -> Vec<EventId> {

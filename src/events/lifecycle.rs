@@ -1,26 +1,22 @@
 //! The room at work: rules step, rows are written, pictures are asked for and put on disk.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use futures::{StreamExt, future::OptionFuture, stream::FuturesUnordered};
 use tokio::sync::oneshot;
 
 use super::{
-    CAMERAS_MAX, EventsConfig,
+    CAMERAS_MAX, EventsConfig, crops,
     outbox::{ATTEMPTS_MAX, Came, Outbox, Shot},
     snapshot,
-    tracks::{Brought, Tracks},
+    track_queue::{Lost, TrackQueue, Waiting},
+    tracks::{Brought, Early, Tracks},
 };
 use crate::{
     domain::{
         event::EventChange,
         ids::{CameraId, EventId},
+        look::TrackLook,
         rule::Rule,
         time::{BootTime, MediaTime},
         track::FrameSeen,
@@ -33,7 +29,7 @@ use crate::{
         counters::Counters,
         throttle::Throttle,
     },
-    store::{Store, StoreError, TrackRow},
+    store::{Store, StoreError},
 };
 
 /// The first pause after the store failed; doubles up to [`PAUSE_MAX`].
@@ -49,17 +45,14 @@ const SHOT_MAX: Duration = Duration::from_secs(10);
 const LAST_SHOTS: Duration = Duration::from_secs(2);
 /// The most pictures asked for at a time.
 const SHOTS_OUT_MAX: usize = 64;
-/// Tracks written in one transaction.
-const TRACKS_BATCH: usize = 100;
-/// The most tracks not yet stored.
-const TRACKS_WAITING_MAX: usize = 5000;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// One piece of work, done.
 enum Done {
     Saved { key: u64, result: Result<EventId, StoreError> },
-    Tracks { rows: Vec<TrackRow>, result: Result<(), StoreError> },
+    Tracks { batch: Vec<Waiting>, result: Result<Vec<i64>, StoreError> },
+    Crops { lost: u64, result: std::io::Result<()> },
     Picture { id: EventId, result: std::io::Result<()> },
     LeftOpen { result: Result<u64, StoreError> },
 }
@@ -91,6 +84,7 @@ struct Said {
     cameras: Throttle,
     pictures: Throttle,
     tracks: Throttle,
+    crops: Throttle,
 }
 
 /// The room. [`Room::work`] may be dropped at any await: what it does is kept in the room.
@@ -101,9 +95,8 @@ pub(super) struct Room {
     /// this run's by that alone.
     left_open: bool,
     outbox: Outbox,
-    tracks: VecDeque<TrackRow>,
-    /// Tracks in the hands of the store.
-    tracks_out: usize,
+    tracks: TrackQueue,
+    early: Early,
     /// How often the first of them failed while the store took other things, and what it had taken then.
     tracks_failed: (u32, u64),
     /// How much the store has taken.
@@ -137,8 +130,8 @@ impl Room {
             cameras: HashMap::new(),
             left_open: true,
             outbox: Outbox::default(),
-            tracks: VecDeque::new(),
-            tracks_out: 0,
+            tracks: TrackQueue::default(),
+            early: Early::default(),
             tracks_failed: (0, 0),
             taken: 0,
             current: None,
@@ -152,6 +145,13 @@ impl Room {
             cfg,
             said: Said::default(),
         }
+    }
+
+    /// What a track looks like; before the frame that ends it.
+    pub fn look(&mut self, look: TrackLook) {
+        let tracks = self.cameras.get_mut(&look.camera).map(|camera| &mut camera.tracks);
+        let crops = Tracks::look(tracks, look, &mut self.early);
+        self.lose(Lost { tracks: 0, crops });
     }
 
     /// One analysed frame.
@@ -171,9 +171,9 @@ impl Room {
         let Some(camera) = self.cameras.get_mut(&frame.camera) else { return };
         camera.last = (frame.time, boot);
         let changes = camera.rules.step(frame);
-        let Brought { confirmed, over } = camera.tracks.frame(frame);
+        let Brought { confirmed, rows } = camera.tracks.frame(frame, &mut self.early);
         self.counters.tracks.add(confirmed);
-        self.keep(over);
+        self.keep(rows);
         self.take(changes);
     }
 
@@ -234,17 +234,19 @@ impl Room {
         }
     }
 
-    fn keep(&mut self, over: Vec<TrackRow>) {
-        self.tracks.extend(over);
-        let too_many = self.tracks.len().saturating_sub(TRACKS_WAITING_MAX);
-        self.tracks.drain(..too_many);
-        self.lose_tracks(too_many);
+    fn keep(&mut self, rows: Vec<Waiting>) {
+        let now = self.clock.boot();
+        for row in rows {
+            let lost = self.tracks.put(row, now);
+            self.lose(lost);
+        }
     }
 
-    fn lose_tracks(&self, lost: usize) {
-        self.counters.tracks_lost.add(lost as u64);
-        if lost > 0
-            && let Some(tracks) = self.said.tracks.say(lost as u64, self.clock.boot())
+    fn lose(&self, Lost { tracks, crops }: Lost) {
+        self.counters.tracks_lost.add(tracks);
+        self.counters.crops_lost.add(crops);
+        if tracks > 0
+            && let Some(tracks) = self.said.tracks.say(tracks, self.clock.boot())
         {
             tracing::error!(tracks, "tracks are lost: the store does not take them");
         }
@@ -299,7 +301,7 @@ impl Room {
     }
 
     fn next_picture(&mut self) -> Option<Boxed<Done>> {
-        let picture = self.outbox.next_picture()?;
+        let Some(picture) = self.outbox.next_picture() else { return self.next_crops() };
         let data_dir = self.cfg.data_dir.clone();
         Some(Box::pin(async move {
             let write = snapshot::write(&data_dir, picture.id, picture.start_us, &picture.snapshot);
@@ -308,10 +310,23 @@ impl Room {
         }))
     }
 
+    fn next_crops(&mut self) -> Option<Boxed<Done>> {
+        let crops = self.tracks.next_crops()?;
+        let data_dir = self.cfg.data_dir.clone();
+        Some(Box::pin(async move {
+            let write = crops::write(&data_dir, &crops);
+            let result = tokio::time::timeout(WORK_MAX, write).await.unwrap_or_else(|late| Err(late.into()));
+            Done::Crops { lost: crops.pictures.iter().flatten().count() as u64, result }
+        }))
+    }
+
     fn next_for_store(&mut self) -> Option<Boxed<Done>> {
         let store = self.store.clone();
         if self.left_open {
-            return Some(Box::pin(async move { Done::LeftOpen { result: store.close_open_events().await } }));
+            return Some(Box::pin(async move {
+                let closed = async { Ok(store.close_open_events().await? + store.close_open_tracks().await?) };
+                Done::LeftOpen { result: closed.await }
+            }));
         }
         if let Some((key, event)) = self.outbox.next_save() {
             return Some(Box::pin(async move {
@@ -322,16 +337,14 @@ impl Room {
                 Done::Saved { key, result }
             }));
         }
-        if self.tracks.is_empty() {
+        let batch = self.tracks.take();
+        if batch.is_empty() {
             return None;
         }
-        // After a failure one by one, so that a row the store cannot take holds up no other.
-        let batch = if self.tracks_failed.0 > 0 { 1 } else { TRACKS_BATCH };
-        let rows: Vec<_> = self.tracks.drain(..self.tracks.len().min(batch)).collect();
-        self.tracks_out = rows.len();
         Some(Box::pin(async move {
-            let result = store.insert_tracks(&rows).await;
-            Done::Tracks { rows, result }
+            let rows: Vec<_> = batch.iter().map(|w| w.row.clone()).collect();
+            let result = store.keep_tracks(&rows).await;
+            Done::Tracks { batch, result }
         }))
     }
 
@@ -372,30 +385,38 @@ impl Room {
                 }
                 self.store_failed(&failed, failed.is_lasting());
             }
-            Done::Tracks { result: Ok(()), .. } => {
+            Done::Tracks { batch, result: Ok(ids) } => {
                 (self.pause, self.taken) = (None, self.taken + 1);
-                (self.tracks_out, self.tracks_failed) = (0, (0, self.taken));
+                self.tracks_failed = (0, self.taken);
+                self.tracks.stored(batch, &ids);
             }
-            Done::Tracks { rows, result: Err(failed) } => {
-                self.tracks_out = 0;
+            Done::Tracks { batch, result: Err(failed) } => {
                 self.tracks_failed.0 += u32::from(self.taken > self.tracks_failed.1);
                 self.tracks_failed.1 = self.taken;
-                if failed.is_lasting() || self.tracks_failed.0 >= ATTEMPTS_MAX {
-                    self.lose_tracks(rows.len());
+                // One by one then, so that a row the store cannot take holds up no other.
+                let lost = if batch.len() == 1 && (failed.is_lasting() || self.tracks_failed.0 >= ATTEMPTS_MAX) {
                     self.tracks_failed.0 = 0;
+                    self.tracks.refused(&batch)
                 } else {
-                    rows.into_iter().rev().for_each(|row| self.tracks.push_front(row));
-                    self.keep(Vec::new());
-                }
+                    self.tracks.failed(batch)
+                };
+                self.lose(lost);
                 self.store_failed(&failed, failed.is_lasting());
             }
             Done::LeftOpen { result: Ok(closed) } => {
                 (self.pause, self.left_open) = (None, false);
                 if closed > 0 {
-                    tracing::info!(closed, "closed events that an earlier run had left open");
+                    tracing::info!(closed, "closed events and tracks that an earlier run had left open");
                 }
             }
             Done::LeftOpen { result: Err(failed) } => self.store_failed(&failed, false),
+            Done::Crops { result: Ok(()), .. } => {}
+            Done::Crops { lost, result: Err(error) } => {
+                self.counters.crops_lost.add(lost);
+                if let Some(times) = self.said.crops.say(1, self.clock.boot()) {
+                    tracing::warn!(times, %error, "pictures of tracks are missing");
+                }
+            }
             Done::Picture { id, result: Ok(()) } => self.board.announce(Change::Event(id)),
             Done::Picture { result: Err(error), .. } => self.lose_picture(&error.to_string()),
         }
@@ -434,7 +455,7 @@ impl Room {
     /// Time is up: counts and says what could not be stored.
     pub fn give_up(&self) {
         let events = self.outbox.unsaved().count() as u64;
-        let tracks = self.tracks.len() + self.tracks_out;
+        let tracks = self.tracks.len();
         if events > 0 || tracks > 0 {
             self.counters.events_lost.add(events);
             self.counters.tracks_lost.add(tracks as u64);

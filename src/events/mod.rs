@@ -1,7 +1,7 @@
 //! What vision says about frames becomes events in the store, with their pictures on disk.
 //!
-//! In: [`FrameSeen`]s of all cameras, the rules in force. Out: events and confirmed tracks in the store, two JPEG files
-//! an event (asked of vision through [`Snapshots`]), a word on the board for each change.
+//! In: [`FrameSeen`]s of all cameras, [`TrackLook`]s, the rules in force. Out: events and confirmed tracks in the store, two
+//! JPEG files an event (asked of vision through [`Snapshots`]) and a track, a word on the board for each change of an event.
 //!
 //! What must not wait does not: frames are taken while one piece of work (a row, a picture) is under way. A store that
 //! fails is tried again, with growing pauses; meanwhile only the newest state of each event is kept, so the queue grows
@@ -14,16 +14,18 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    domain::{rule::Rule, track::FrameSeen},
+    domain::{look::TrackLook, rule::Rule, track::FrameSeen},
     runtime::{ask::Snapshots, board::Board, clock::Clock, counters::Counters},
     store::Store,
 };
 
+pub mod crops;
 pub mod expiry;
 pub mod health;
 mod lifecycle;
 mod outbox;
 pub mod snapshot;
+mod track_queue;
 mod tracks;
 
 /// The most cameras whose frames are looked at; those of further ones are dropped and said.
@@ -47,6 +49,7 @@ pub struct EventsConfig {
 #[expect(clippy::too_many_arguments, reason = "one door to each neighbour; only app calls it")]
 pub async fn run(
     mut seen: mpsc::Receiver<FrameSeen>,
+    mut looks: mpsc::Receiver<TrackLook>,
     mut rules: watch::Receiver<Arc<Vec<Rule>>>,
     snapshots: Option<Snapshots>,
     store: Store,
@@ -63,7 +66,13 @@ pub async fn run(
     loop {
         tokio::select! {
             frame = seen.recv() => match frame {
-                Some(frame) => room.frame(&frame),
+                Some(frame) => {
+                    // A look comes before the frame that ends its track.
+                    while let Ok(look) = looks.try_recv() {
+                        room.look(look);
+                    }
+                    room.frame(&frame);
+                }
                 None => break,
             },
             changed = rules.changed(), if rules_may_change => match changed {
@@ -73,6 +82,9 @@ pub async fn run(
             _ = tick.tick() => room.tick(),
             () = room.work() => {}
         }
+    }
+    while let Ok(look) = looks.try_recv() {
+        room.look(look);
     }
     room.finish();
     if tokio::time::timeout(FLUSH, room.drain()).await.is_err() {

@@ -13,10 +13,14 @@ use crate::{domain::ids::EventId, runtime::ask::Snapshot};
 /// A start that is no date (no camera says such a thing) lies under `undated`.
 #[must_use]
 pub fn path(data_dir: &Path, id: EventId, start_us: i64, boxed: bool) -> PathBuf {
-    let day = jiff::Timestamp::from_microsecond(start_us)
-        .map_or_else(|_| "undated".to_owned(), |t| t.strftime("%Y-%m-%d").to_string());
     let kind = if boxed { "boxed" } else { "plain" };
-    data_dir.join("pictures").join(day).join(format!("{id}-{kind}.jpg"))
+    data_dir.join("pictures").join(day(start_us)).join(format!("{id}-{kind}.jpg"))
+}
+
+/// The folder of a start: its UTC date.
+pub(super) fn day(start_us: i64) -> String {
+    jiff::Timestamp::from_microsecond(start_us)
+        .map_or_else(|_| "undated".to_owned(), |t| t.strftime("%Y-%m-%d").to_string())
 }
 
 /// Writes both pictures, over older ones if there are any.
@@ -25,30 +29,42 @@ pub fn path(data_dir: &Path, id: EventId, start_us: i64, boxed: bool) -> PathBuf
 /// The disk's; what was there before is still whole then.
 pub(super) async fn write(data_dir: &Path, id: EventId, start_us: i64, snapshot: &Snapshot) -> io::Result<()> {
     for (boxed, jpeg) in [(false, &snapshot.plain), (true, &snapshot.boxed)] {
-        let path = path(data_dir, id, start_us, boxed);
-        if let Some(folder) = path.parent() {
-            tokio::fs::create_dir_all(folder).await?;
-        }
-        let unfinished = path.with_extension("jpg.part");
-        tokio::fs::write(&unfinished, jpeg).await?;
-        tokio::fs::rename(&unfinished, &path).await?;
+        put(&path(data_dir, id, start_us, boxed), jpeg).await?;
     }
     Ok(())
 }
 
-/// Removes the pictures of events (with their starts) and makes that durable; gives those whose pictures are gone. Folders
-/// that are empty then go too.
+/// Writes one picture.
+///
+/// # Errors
+/// The disk's; what was there before is still whole then.
+pub(super) async fn put(path: &Path, jpeg: &[u8]) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        tokio::fs::create_dir_all(folder).await?;
+    }
+    let unfinished = path.with_extension("jpg.part");
+    tokio::fs::write(&unfinished, jpeg).await?;
+    tokio::fs::rename(&unfinished, path).await
+}
+
+/// Removes the pictures of events (with their starts) and makes that durable; gives those whose pictures are gone.
 pub(super) async fn remove(data_dir: &Path, events: impl Iterator<Item = (EventId, i64)>) -> Vec<EventId> {
-    let mut folders: BTreeMap<PathBuf, Vec<EventId>> = BTreeMap::new();
-    for (id, start_us) in events {
-        let [plain, boxed] = [false, true].map(|boxed| path(data_dir, id, start_us, boxed));
-        let unfinished = [&plain, &boxed].map(|path| path.with_extension("jpg.part"));
-        let folder = plain.parent().unwrap_or(data_dir).to_owned();
+    remove_files(events.map(|(id, start_us)| (id, [false, true].map(|boxed| path(data_dir, id, start_us, boxed)))))
+        .await
+}
+
+/// Removes the two pictures of each and makes that durable; gives those whose pictures are gone. Folders that are empty
+/// then go too.
+pub(super) async fn remove_files<I>(pictures: impl Iterator<Item = (I, [PathBuf; 2])>) -> Vec<I> {
+    let mut folders: BTreeMap<PathBuf, Vec<I>> = BTreeMap::new();
+    for (id, [one, other]) in pictures {
+        let unfinished = [&one, &other].map(|path| path.with_extension("jpg.part"));
+        let folder = one.parent().unwrap_or(&one).to_owned();
         let mut gone = true;
-        for path in [plain, boxed].into_iter().chain(unfinished) {
+        for path in [one, other].into_iter().chain(unfinished) {
             match tokio::fs::remove_file(&path).await {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    tracing::error!(path = %path.display(), %error, "an event's picture could not be removed");
+                    tracing::error!(path = %path.display(), %error, "a picture could not be removed");
                     gone = false;
                 }
                 _ => {}

@@ -47,6 +47,7 @@ impl ApiError {
         let vi = match what {
             "camera" => "camera",
             "event" => "cảnh báo",
+            "track" => "lượt đi qua",
             "shape" => "hình vẽ",
             "rule" => "luật",
             "cluster" => "cụm",

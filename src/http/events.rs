@@ -166,7 +166,7 @@ fn read(params: &Params) -> Result<(EventQuery, Option<EventCursor>, u32), Vec<R
     if wrong.is_empty() { Ok((query, after, u32::try_from(limit).unwrap_or(1))) } else { Err(wrong) }
 }
 
-fn or_note<T: Default>(value: Result<T, Refusal>, wrong: &mut Vec<Refusal>) -> T {
+pub(super) fn or_note<T: Default>(value: Result<T, Refusal>, wrong: &mut Vec<Refusal>) -> T {
     value.unwrap_or_else(|refusal| {
         wrong.push(refusal);
         T::default()

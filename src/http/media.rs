@@ -1,6 +1,8 @@
 //! Pictures and recordings. All media leaves through [`serve_media`]: later rights, masks and the log of who saw what
 //! stand there once.
 
+use std::path::Path;
+
 use axum::{
     body::Body,
     extract::{FromRequestParts, State, ws::WebSocketUpgrade},
@@ -28,7 +30,10 @@ use crate::{
         refusal::Refusal,
         time::{MediaTime, Span},
     },
-    events::snapshot,
+    events::{
+        crops::{self, CropKind},
+        snapshot,
+    },
     record::{
         playback::{Media, PlaybackError},
         still::KeyPlace,
@@ -42,6 +47,8 @@ pub(super) enum Purpose<'a> {
     Live,
     /// The picture of an event.
     Snapshot { event: &'a Event, boxed: bool },
+    /// A picture of a track.
+    Crop { track: i64, kind: CropKind },
     /// To watch here.
     Playback { stream: Option<StreamKind> },
     /// To watch what comes.
@@ -137,8 +144,20 @@ pub(super) async fn serve_media(
             response.headers_mut().insert(PICTURE_TIME, HeaderValue::from(picture.time.us()));
             Ok(response)
         }
+        Purpose::Crop { track, kind } => {
+            let path = crops::path(&state.data_dir, track, span.start_us, kind);
+            let (vi, en) =
+                ("lượt đi qua này không có ảnh; hãy xem đoạn phim", "this track has no picture; play its recording");
+            let (jpeg, etag) = read_picture(&path, &format!("t{track}-{}", kind.name()), (vi, en)).await?;
+            let mut response = still(asked, jpeg, &etag)?;
+            // A better sighting may replace the picture of one that goes on.
+            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+            Ok(response)
+        }
         Purpose::Snapshot { event, boxed } => {
-            let (jpeg, etag) = read_snapshot(state, event, boxed).await?;
+            let path = snapshot::path(&state.data_dir, event.id, event.start_us, boxed);
+            let (vi, en) = ("cảnh báo này không có ảnh; hãy xem đoạn phim", "this event has no picture; play its clip");
+            let (jpeg, etag) = read_picture(&path, &format!("{}-{}", event.id, u8::from(boxed)), (vi, en)).await?;
             let mut response = still(asked, jpeg, &etag)?;
             // A better sighting may replace an open event's picture: the page asks again, a 304 answers.
             response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
@@ -178,22 +197,20 @@ pub(super) async fn has_snapshot(state: &AppState, event: &Event) -> bool {
     tokio::fs::try_exists(snapshot::path(&state.data_dir, event.id, event.start_us, true)).await.unwrap_or(false)
 }
 
-/// The picture and its entity tag: which one, when written, how long.
-async fn read_snapshot(state: &AppState, event: &Event, boxed: bool) -> Result<(Bytes, String), ApiError> {
-    let path = snapshot::path(&state.data_dir, event.id, event.start_us, boxed);
+/// A picture on disk and its entity tag: which one, when written, how long. `none` says that there is none.
+async fn read_picture(path: &Path, which: &str, none: (&str, &str)) -> Result<(Bytes, String), ApiError> {
     let read = async {
-        let written = tokio::fs::metadata(&path).await?.modified()?;
-        Ok::<_, std::io::Error>((tokio::fs::read(&path).await?, written))
+        let written = tokio::fs::metadata(path).await?.modified()?;
+        Ok::<_, std::io::Error>((tokio::fs::read(path).await?, written))
     };
     match read.await {
         Ok((jpeg, written)) => {
             let written = written.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_micros();
-            let etag = format!("\"{}-{}-{written:x}-{:x}\"", event.id, u8::from(boxed), jpeg.len());
+            let etag = format!("\"{which}-{written:x}-{:x}\"", jpeg.len());
             Ok((jpeg.into(), etag))
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let (vi, en) = ("cảnh báo này không có ảnh; hãy xem đoạn phim", "this event has no picture; play its clip");
-            Err(ApiError::NotFound(Refusal::new("snapshot", vi, en)))
+            Err(ApiError::NotFound(Refusal::new("snapshot", none.0, none.1)))
         }
         Err(error) => Err(ApiError::Internal(format!("{}: {error}", path.display()))),
     }

@@ -40,6 +40,7 @@ mod status;
 mod stills;
 mod storage;
 mod timeline;
+mod tracks;
 mod video;
 mod web;
 

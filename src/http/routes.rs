@@ -6,7 +6,7 @@ use axum::{
 
 use super::{
     cameras, changes, events, gaps, guard, health, live, locks, media, metrics, openapi, rules, serve, shapes,
-    state::AppState, status, storage, timeline, video, web,
+    state::AppState, status, storage, timeline, tracks, video, web,
 };
 
 /// What a person needs the right for; accounts will map roles to these.
@@ -160,6 +160,30 @@ const EVENT_FILTERS: &[Param] = &[
     Param { name: "limit", kind: Kind::Int, about: "Most events of the page, 1 to 200; 50 when not given." },
     Param { name: "cursor", kind: Kind::Text, about: "`next` of the page before, with the same filters." },
 ];
+const COLOURS: &[&str] =
+    &["red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "white", "grey", "black"];
+const TRACK_FILTERS: &[Param] = &[
+    OF_CAMERAS,
+    Param {
+        name: "class",
+        kind: Kind::OneOf(&["person", "bicycle", "motorcycle", "car", "bus", "truck"]),
+        about: "Of this class.",
+    },
+    Param { name: "colour", kind: Kind::OneOf(COLOURS), about: "Mainly of this colour, anywhere." },
+    Param { name: "upper", kind: Kind::OneOf(COLOURS), about: "Mainly of this colour above the belt." },
+    Param { name: "lower", kind: Kind::OneOf(COLOURS), about: "Mainly of this colour below the belt." },
+    Param { name: "body", kind: Kind::OneOf(COLOURS), about: "With bodywork mainly of this colour." },
+    Param { name: "identity", kind: Kind::Int, about: "At least so sure to be one object all the way, percent." },
+    Param { name: "from", kind: Kind::Time, about: "That started at or after this." },
+    Param { name: "to", kind: Kind::Time, about: "That started before this." },
+    Param { name: "limit", kind: Kind::Int, about: "Most tracks of the page, 1 to 200; 50 when not given." },
+    Param { name: "cursor", kind: Kind::Text, about: "`next` of the page before, with the same filters." },
+];
+const CROP: Param = Param {
+    name: "of",
+    kind: Kind::OneOf(&["largest", "sharpest"]),
+    about: "Of which sighting; the largest when not given.",
+};
 const BOXED: Param = Param { name: "boxed", kind: Kind::Flag, about: "1 (default) with the boxes drawn, 0 as seen." };
 // Pages show a picture anew by asking at a new address; a parameter that does nothing else is still one of the table.
 const TIME_SHOWN: Param =
@@ -301,6 +325,14 @@ table! {
         "The picture of an event.", &[BOXED, REVISION_SHOWN], None, Bytes("image/jpeg");
     Get "/api/v1/events/{id}/clip.mp4", Playback "event", media::clip,
         "The recording around an event, any byte range of it; where it begins is in X-Clip-Start-Us.", &[STREAM, UNTIL, DOWNLOAD], None, Bytes("video/mp4");
+    Get "/api/v1/tracks", Search "track", tracks::list,
+        "Tracks: objects that passed, newest first, a page at a time.", TRACK_FILTERS, None, Json("TrackPage");
+    Get "/api/v1/tracks/{id}", Search "track", tracks::one,
+        "One track.", &[], None, Json("Track");
+    Get "/api/v1/tracks/{id}/path", Search "track", tracks::way,
+        "Where it was; straight between the points, `error` away at most (0..=1 of the picture).", &[], None, Json("TrackPath");
+    Get "/api/v1/tracks/{id}/picture.jpg", Search "track", tracks::picture,
+        "A picture of a track.", &[CROP, TIME_SHOWN], None, Bytes("image/jpeg");
     Get "/api/v1/changes", Live "change", changes::stream,
         "What changes, as it changes (server-sent events).", &[], None, Bytes("text/event-stream");
     Get "/api/v1/status", Live "status", status::show,

@@ -1,17 +1,21 @@
-//! A place in the list of events as a short text that can stand in an address.
+//! A place in the list of events or of tracks as a short text that can stand in an address.
 //!
 //! Opaque to clients: a version letter, the 16 bytes of the place and 2 check bytes, in hexadecimal. The check finds a
 //! text that was cut or mistyped; it is no secret, and a made-up place gives no more than a list from there.
 
-use crate::domain::{ids::EventId, query::EventCursor, refusal::Refusal};
+use crate::domain::{
+    ids::EventId,
+    query::{EventCursor, TrackCursor},
+    refusal::Refusal,
+};
 
-const VERSION: char = 'e';
+const EVENTS: char = 'e';
+const TRACKS: char = 't';
 
 /// The text of a place.
 #[must_use]
 pub fn encode(cursor: EventCursor) -> String {
-    let (start, id) = (cursor.start_us.cast_unsigned(), cursor.id.0.cast_unsigned());
-    format!("{VERSION}{start:016x}{id:016x}{:04x}", check(start, id))
+    write(EVENTS, cursor.start_us, cursor.id.0)
 }
 
 /// The place a text stands for.
@@ -19,24 +23,46 @@ pub fn encode(cursor: EventCursor) -> String {
 /// # Errors
 /// A [`Refusal`] when it is not one that [`encode`] made.
 pub fn decode(text: &str) -> Result<EventCursor, Refusal> {
-    read(text).ok_or_else(|| {
+    read(EVENTS, text).map(|(start_us, id)| EventCursor { start_us, id: EventId(id) })
+}
+
+/// The text of a place in the list of tracks.
+#[must_use]
+pub fn encode_track(cursor: TrackCursor) -> String {
+    write(TRACKS, cursor.start_us, cursor.id)
+}
+
+/// The place in the list of tracks that a text stands for.
+///
+/// # Errors
+/// A [`Refusal`] when it is not one that [`encode_track`] made.
+pub fn decode_track(text: &str) -> Result<TrackCursor, Refusal> {
+    read(TRACKS, text).map(|(start_us, id)| TrackCursor { start_us, id })
+}
+
+fn write(version: char, start_us: i64, id: i64) -> String {
+    let (start, id) = (start_us.cast_unsigned(), id.cast_unsigned());
+    format!("{version}{start:016x}{id:016x}{:04x}", check(start, id))
+}
+
+fn read(version: char, text: &str) -> Result<(i64, i64), Refusal> {
+    let place = || {
+        let digits = text.strip_prefix(version)?;
+        if digits.len() != 36 || !digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return None;
+        }
+        let start = u64::from_str_radix(&digits[..16], 16).ok()?;
+        let id = u64::from_str_radix(&digits[16..32], 16).ok()?;
+        let checked = u64::from_str_radix(&digits[32..], 16).ok()? == check(start, id);
+        checked.then(|| (start.cast_signed(), id.cast_signed()))
+    };
+    place().ok_or_else(|| {
         Refusal::new(
             "cursor",
             "vị trí trong danh sách không đúng; hãy mở lại danh sách từ đầu",
             "the place in the list is wrong; open the list from its beginning again",
         )
     })
-}
-
-fn read(text: &str) -> Option<EventCursor> {
-    let digits = text.strip_prefix(VERSION)?;
-    if digits.len() != 36 || !digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-        return None;
-    }
-    let start = u64::from_str_radix(&digits[..16], 16).ok()?;
-    let id = u64::from_str_radix(&digits[16..32], 16).ok()?;
-    let checked = u64::from_str_radix(&digits[32..], 16).ok()? == check(start, id);
-    checked.then(|| EventCursor { start_us: start.cast_signed(), id: EventId(id.cast_signed()) })
 }
 
 /// CRC-16/CCITT over both numbers: finds every single wrong character and every swap of neighbours.
@@ -61,6 +87,9 @@ mod tests {
             let text = encode(cursor);
             prop_assert!(text.bytes().all(|b| b.is_ascii_alphanumeric()), "{}", text);
             prop_assert_eq!(decode(&text), Ok(cursor));
+            prop_assert!(decode_track(&text).is_err(), "a place among events is none among tracks");
+            let cursor = TrackCursor { start_us, id };
+            prop_assert_eq!(decode_track(&encode_track(cursor)), Ok(cursor));
         }
 
         #[test]

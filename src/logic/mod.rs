@@ -11,6 +11,8 @@ pub mod load;
 pub mod motion;
 pub mod nms;
 pub mod pack;
+pub mod path;
+pub mod quota;
 pub mod retention;
 pub mod rules;
 pub mod score;

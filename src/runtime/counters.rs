@@ -88,6 +88,8 @@ counters! {
     tracks_lost,
     /// Pictures of events that could not be had or written.
     pictures_lost,
+    /// Pictures of tracks left out or not written.
+    crops_lost,
     /// Fragments left out for those who watch live over a line too slow for it.
     live_skipped,
     /// Restarts of the vision child.

@@ -16,6 +16,7 @@ mod canvas;
 pub mod clip;
 mod door;
 pub mod draw;
+mod dress;
 mod encode;
 mod faults;
 pub mod ledger;

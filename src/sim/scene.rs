@@ -143,6 +143,10 @@ impl Scene {
         };
         self.placed_at(t_us).into_iter().filter_map(boxed).collect()
     }
+    /// What an object is and what chooses its colours.
+    pub(crate) fn look_of(&self, id: u32) -> Option<(Class, u64)> {
+        self.actors.iter().find(|a| a.id == id).map(|a| (a.class, a.look))
+    }
     /// Everything under way, the farthest first.
     pub(crate) fn placed_at(&self, t_us: u64) -> Vec<Placed> {
         let t = t_us % self.loop_us;

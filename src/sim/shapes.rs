@@ -14,6 +14,7 @@ const GLASS: Colour = Colour::rgb(48, 62, 78);
 const CHROME: Colour = Colour::rgb(226, 228, 230);
 const LAMP: Colour = Colour::rgb(252, 244, 190);
 const BRAKE: Colour = Colour::rgb(220, 24, 24);
+/// `dress` names these and the next in the same order.
 const TROUSERS: [Colour; 3] = [Colour::rgb(28, 32, 58), Colour::rgb(20, 20, 20), Colour::rgb(58, 38, 26)];
 /// Bright or deep, never the grey of the road.
 const BODIES: [Colour; 8] = [
@@ -27,14 +28,15 @@ const BODIES: [Colour; 8] = [
     Colour::rgb(120, 20, 90),
 ];
 
-fn pick(colours: &[Colour], random: &mut Random) -> Colour {
-    colours[random.below(colours.len() as u64) as usize]
+/// One of them.
+pub(crate) fn pick<'a, T>(of: &'a [T], random: &mut Random) -> &'a T {
+    &of[random.below(of.len() as u64) as usize]
 }
 
 /// Draws one object.
 pub(crate) fn draw(canvas: &mut Canvas, placed: &Placed) {
     let mut random = Random::of(&[placed.look]);
-    let colours = [pick(&BODIES, &mut random), pick(&BODIES, &mut random), pick(&TROUSERS, &mut random)];
+    let colours = [*pick(&BODIES, &mut random), *pick(&BODIES, &mut random), *pick(&TROUSERS, &mut random)];
     let pen = &mut Pen { canvas, placed };
     match (placed.class, placed.view) {
         (Class::Person, _) => person(pen, colours),

@@ -2,22 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{At, Result, Store, StoreError, sql::Sql, to_json};
+use super::{At, Result, Store, StoreError, page::Page, sql::Sql, to_json};
 use crate::domain::{
     detection::Class,
     event::Event,
     ids::{CameraId, EventId, RuleId, TrackId},
     query::{EventCursor, EventQuery},
-    refusal::Refusal,
     rule::RuleKind,
 };
-
-/// The most events one call gives.
-const ROWS_MAX: u32 = 1000;
-/// Up to this many cameras are searched each by its own index; more are nearly all, and the list by time is shorter.
-const CAMERAS_APART_MAX: usize = 64;
-/// The most cameras one question may name.
-const CAMERAS_MAX: usize = 1000;
 
 #[derive(sqlx::FromRow)]
 struct EventRow {
@@ -149,14 +141,9 @@ impl Store {
     /// # Errors
     /// `Refused` when the question names more than 1000 cameras.
     pub async fn events(&self, query: &EventQuery, after: Option<EventCursor>, limit: u32) -> Result<Vec<Event>> {
-        if query.cameras.len() > CAMERAS_MAX {
-            return Err(StoreError::Refused(Refusal::new(
-                "cameras",
-                format!("quá nhiều camera trong một câu hỏi; tối đa {CAMERAS_MAX}"),
-                format!("too many cameras in one question; at most {CAMERAS_MAX}"),
-            )));
-        }
-        let rows: Vec<EventRow> = self.db.rows(page(query, after, limit.min(ROWS_MAX))).await?;
+        let page = page(query, after, limit);
+        page.check()?;
+        let rows: Vec<EventRow> = self.db.rows(page.sql(|sql| push_filters(sql, query))).await?;
         rows.into_iter().map(EventRow::event).collect()
     }
 
@@ -170,42 +157,17 @@ impl Store {
     }
 }
 
-const NEWEST_FIRST: &str = " order by start_us desc, id desc limit ";
-
-/// The statement for one page. For a few cameras each one's newest are taken by its own index and merged: looking
-/// through everybody's events for those of one quiet camera could read the whole table.
-fn page(query: &EventQuery, after: Option<EventCursor>, limit: u32) -> Sql {
-    let mut cameras = query.cameras.clone();
-    cameras.sort_unstable();
-    cameras.dedup();
-    let mut sql = Sql::new(EVENTS);
-    if cameras.len() < 2 || cameras.len() > CAMERAS_APART_MAX {
-        sql.push(" where true");
-        match cameras.as_slice() {
-            [] => {}
-            [one] => {
-                sql.push(" and camera = ").push_bind(one.0);
-            }
-            many => {
-                sql.push(" and camera in ").push_list(many.iter().map(|camera| camera.0));
-            }
-        }
-        push_filters(&mut sql, query, after);
-    } else {
-        sql.push(" where id in (select id from (");
-        for (i, camera) in cameras.iter().enumerate() {
-            sql.push(if i == 0 { "" } else { " union all " });
-            sql.push("select * from (select id, start_us from event where camera = ").push_bind(camera.0);
-            push_filters(&mut sql, query, after);
-            sql.push(NEWEST_FIRST).push_bind(limit).push(") as one");
-        }
-        sql.push(") as each").push(NEWEST_FIRST).push_bind(limit).push(")");
+fn page<'a>(query: &'a EventQuery, after: Option<EventCursor>, limit: u32) -> Page<'a> {
+    Page {
+        select: EVENTS,
+        of_camera: "select * from (select id, start_us from event where camera = ",
+        cameras: &query.cameras,
+        after: after.map(|after| (after.start_us, after.id.0)),
+        limit,
     }
-    sql.push(NEWEST_FIRST).push_bind(limit);
-    sql
 }
 
-fn push_filters(sql: &mut Sql, query: &EventQuery, after: Option<EventCursor>) {
+fn push_filters(sql: &mut Sql, query: &EventQuery) {
     if let Some(kind) = query.kind {
         sql.push(" and kind = ").push_bind(kind.name());
     }
@@ -217,9 +179,6 @@ fn push_filters(sql: &mut Sql, query: &EventQuery, after: Option<EventCursor>) {
     }
     if let Some(to_us) = query.to_us {
         sql.push(" and start_us < ").push_bind(to_us);
-    }
-    if let Some(after) = after {
-        sql.push(" and (start_us, id) < ").push_list([after.start_us, after.id.0]);
     }
 }
 
@@ -234,7 +193,7 @@ mod tests {
 
     async fn plan(query: EventQuery, after: Option<EventCursor>) -> String {
         let store = Store::in_memory().await.unwrap();
-        store.plan(page(&query, after, 50)).await
+        store.plan(page(&query, after, 50).sql(|sql| push_filters(sql, &query))).await
     }
 
     #[tokio::test]

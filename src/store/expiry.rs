@@ -1,4 +1,4 @@
-//! What hangs on recordings and goes by age: events, tracks, gaps, places that were damaged. A page or a batch at a time,
+//! What hangs on recordings and goes by age: events, gaps, places that were damaged (tracks: `tracks.rs`). A page or a batch at a time,
 //! so that nobody waits long for the writer.
 
 use super::{Result, Store, sql::Sql};
@@ -62,14 +62,6 @@ impl Store {
         Ok((old.unsigned_abs(), all.unsigned_abs()))
     }
 
-    /// Removes at most `limit` tracks that began before a time; how many.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn remove_tracks_before(&self, before_us: i64, limit: u32) -> Result<u64> {
-        self.remove(old_tracks(before_us, limit)).await
-    }
-
     /// Removes at most `limit` gaps that ended before a time; how many. What a ledger has accounted for and has no row any
     /// more is "removed".
     ///
@@ -106,13 +98,7 @@ fn old_events(camera: Option<CameraId>, after: (i64, EventId), before_us: i64, l
     sql
 }
 
-// The index begins with the camera or stream, so each is looked at by itself.
-fn old_tracks(before_us: i64, limit: u32) -> Sql {
-    let text = "delete from track where id in (select t.id from camera c cross join track t \
-                where t.camera = c.id and t.start_us < $1 limit $2)";
-    Sql::new(text).bind(before_us).bind(limit)
-}
-
+// The index begins with the stream, so each is looked at by itself.
 fn old_gaps(before_us: i64, limit: u32) -> Sql {
     let text = "delete from gap where id in (select g.id from stream s cross join gap g \
                 where g.stream = s.id and g.start_us < $1 and g.end_us < $1 limit $2)";
@@ -130,7 +116,6 @@ mod tests {
         for (sql, index) in [
             (old_events(None, after, 9, 10), "USING INDEX event_start ("),
             (old_events(Some(CameraId(1)), after, 9, 10), "event_camera_start (camera=?"),
-            (old_tracks(9, 10), "track_camera_start (camera=? AND "),
             (old_gaps(9, 10), "gap_stream_start (stream=? AND "),
         ] {
             let plan = store.plan(sql).await;

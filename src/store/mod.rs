@@ -23,6 +23,7 @@ mod ledger;
 mod locks;
 mod open;
 mod packed;
+mod page;
 mod retention;
 mod rules;
 mod segments;
@@ -41,7 +42,7 @@ pub use locks::{Lock, Planned, REASON_CHARS_MAX};
 pub use retention::{HeldRow, RetentionState, StopCause, Stopped, StreamUse};
 pub use segments::SegmentProgress;
 pub use shapes::{Shape, ShapeKind};
-pub use tracks::TrackRow;
+pub use tracks::{OldTrack, TrackRow};
 
 /// What can go wrong, by what the reader can do.
 #[derive(Debug, thiserror::Error)]

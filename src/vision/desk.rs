@@ -20,6 +20,7 @@ use bytes::BytesMut;
 use super::{
     detect::Detector,
     health::Watcher,
+    kept::Keeper,
     link::{self, Totals, Up},
     model::ModelSpec,
     picture::{PICTURE_WIDTH_MAX, Planes},
@@ -335,6 +336,10 @@ impl Worker {
         }
         for (camera, seat) in &mut self.seats {
             let ended = seat.eye.finish();
+            if let Some(kept) = &mut seat.eye.kept {
+                kept.end(*camera, &ended);
+            }
+            tell_looks(&mut seat.eye, &self.up);
             if let Some(time) = seat.last.filter(|_| !ended.is_empty()) {
                 self.up.send(&Up::Seen(FrameSeen {
                     camera: *camera,
@@ -385,6 +390,7 @@ impl Worker {
             seat.health.look(frame, &mut |message| {
                 self.up.send(&message);
             });
+            seat.eye.kept.get_or_insert_default();
             noticed.extend(self.engine.notice(&mut seat.eye, frame));
         }
         self.spend(&mut noticed);
@@ -392,6 +398,7 @@ impl Worker {
             let Some(seat) = self.seats.get_mut(&noticed.camera()) else { continue };
             let seen = self.engine.conclude(&mut seat.eye, noticed);
             seat.last = Some(seen.time);
+            tell_looks(&mut seat.eye, &self.up);
             self.up.send(&Up::Seen(seen));
         }
         if let Some(said) = self.engine.problem.take()
@@ -419,6 +426,13 @@ impl Worker {
         if !done {
             self.up.send(&Up::SnapshotGone { id: ask.id });
         }
+    }
+}
+
+/// Says what tracks look like, before the frame that may end them.
+fn tell_looks(eye: &mut Eye, up: &Uplink) {
+    for look in eye.kept.iter_mut().flat_map(Keeper::take) {
+        up.send(&Up::Look(look));
     }
 }
 

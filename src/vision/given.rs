@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Program, model::Model};
+use super::{Program, looks::Looks, model::Model};
 use crate::{
     domain::{health::Reference, ids::CameraId, mask::Masks, packet::Packet, refusal::Refusal, track::FrameSeen},
     runtime::{
@@ -52,6 +52,7 @@ pub(super) struct Given {
     pub asks: mpsc::Receiver<SnapshotAsk>,
     pub stills: mpsc::Receiver<StillAsk>,
     pub seen: mpsc::Sender<FrameSeen>,
+    pub looks: Looks,
     /// 0 while no child runs.
     pub pid: Arc<AtomicU32>,
 }

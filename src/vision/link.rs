@@ -16,6 +16,7 @@ use crate::domain::{
     geometry::{NormBox, POLYGON_CORNERS_MAX, Polygon},
     health::{PictureHealth, Reference},
     ids::CameraId,
+    look::TrackLook,
     mask::Masks,
     packet::Codec,
     time::MediaTime,
@@ -23,7 +24,7 @@ use crate::domain::{
 };
 
 /// Grows with every change of a message.
-pub const VERSION: u8 = 5;
+pub const VERSION: u8 = 6;
 /// The most bytes a message may take.
 pub const MESSAGE_MAX: usize = 4 << 20;
 /// Bytes of a model that travel in one message.
@@ -268,6 +269,8 @@ pub enum Up {
     },
     /// Said once a second.
     Effort(Effort),
+    /// What a track looks like; before the `Seen` that ends it.
+    Look(TrackLook),
 }
 
 /// Why the other side cannot be understood.
@@ -377,6 +380,7 @@ impl Up {
                 }
                 seen.tracks.iter().all(|t| [t.score, t.identity].iter().all(|v| (0.0..=1.0).contains(v)))
             }
+            Self::Look(look) => return look.check().map_err(LinkError::Impossible),
             Self::Picture { jpeg: picture, .. } => jpeg(picture),
             Self::Health(health) => health.measured.is_sound() && health.since <= health.time,
             Self::Reference { reference, .. } => reference.is_sound(),

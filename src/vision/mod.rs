@@ -22,7 +22,10 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    domain::{health::Reference, ids::CameraId, mask::Masks, packet::Packet, refusal::Refusal, track::FrameSeen},
+    domain::{
+        health::Reference, ids::CameraId, look::TrackLook, mask::Masks, packet::Packet, refusal::Refusal,
+        track::FrameSeen,
+    },
     runtime::{
         ask::{Snapshots, Stills},
         board::Board,
@@ -44,8 +47,10 @@ pub mod examine;
 pub mod gate;
 mod given;
 pub mod health;
+pub mod kept;
 pub mod lane;
 pub mod link;
+mod looks;
 pub mod mask;
 pub mod model;
 mod parent;
@@ -63,6 +68,8 @@ pub use detect::runtime::telemetry_is_off;
 const CAMERA_QUEUE: usize = 64;
 /// Analysed frames that may wait to be read.
 const SEEN_QUEUE: usize = 256;
+/// Looks of tracks that may wait to be read.
+const LOOKS_QUEUE: usize = 256;
 /// Questions for snapshots that may wait.
 const ASK_QUEUE: usize = 32;
 /// Key frames to be decoded that may wait.
@@ -104,6 +111,8 @@ pub struct VisionOut {
     /// One for every analysed frame, in time order for each camera; ends when the child is stopped. Only after a clock
     /// that was set back by more than 10 s does a camera's time go back.
     pub seen: mpsc::Receiver<FrameSeen>,
+    /// The looks of tracks; those of a track that is over stand here before the frame that ends it can be read.
+    pub looks: mpsc::Receiver<TrackLook>,
     /// Where to ask for snapshots of recent frames.
     pub snapshots: Snapshots,
     /// Where to have key frames decoded.
@@ -128,6 +137,7 @@ impl Vision {
         let (snapshots, asks) = mpsc::channel(ASK_QUEUE);
         let (to_stills, stills) = mpsc::channel(STILLS_QUEUE);
         let (seen, out) = mpsc::channel(SEEN_QUEUE);
+        let (to_looks, looks) = mpsc::channel(LOOKS_QUEUE);
         let pid = Arc::new(AtomicU32::new(0));
         let (model, refused) = match model {
             Ok(model) => (model, None),
@@ -138,6 +148,7 @@ impl Vision {
             model,
             refused,
             clock,
+            looks: looks::Looks::new(to_looks, counters.clone()),
             counters,
             board,
             stop,
@@ -148,7 +159,7 @@ impl Vision {
             pid: pid.clone(),
         };
         tasks.spawn("vision", parent::Parent::new(given).run());
-        (Self { control: to_control, pid }, VisionOut { seen: out, snapshots, stills: to_stills })
+        (Self { control: to_control, pid }, VisionOut { seen: out, looks, snapshots, stills: to_stills })
     }
     /// Where a camera's sub-stream packets go (`try_send`; full means dropped and counted). Dropping the sender takes the camera away.
     #[must_use]

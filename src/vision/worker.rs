@@ -10,6 +10,7 @@ use super::{
     brute,
     detect::{Detector, Outcome, Shown},
     gate::Gate,
+    kept::Keeper,
     link::Totals,
     mask::Blackout,
     picture::Scaler,
@@ -77,6 +78,8 @@ pub struct Eye {
     ring: VecDeque<Frame>,
     /// The frame with the best sighting of each live track, and its score.
     best: BTreeMap<TrackId, (f32, Frame)>,
+    /// What tracks look like; `None` where nobody wants to know.
+    pub kept: Option<Keeper>,
 }
 
 impl Eye {
@@ -293,6 +296,10 @@ impl Engine {
         let (tracks, over) = eye.site_ids(step, &mut self.ids);
         ended.extend(over);
         eye.pin(&frame, &tracks, &ended);
+        if let Some(kept) = &mut eye.kept {
+            let found = found.as_ref().map_or(&[][..], |f| &f.whole);
+            kept.frame(&frame, &tracks, &ended, found, &mut self.scaler);
+        }
         eye.keep(&frame, !motion.is_empty() || !tracks.is_empty());
         FrameSeen { camera: frame.camera, time: frame.time, motion, tracks, ended }
     }

@@ -192,6 +192,54 @@ fn pages_of_events_put_together_are_the_list_and_a_place_survives_new_events() {
 }
 
 #[test]
+fn tracks_are_paged_filtered_and_have_their_pictures_and_path() {
+    let server = Server::start();
+    let (first, second) = (server.camera("Cổng Bắc"), server.camera("Cổng Nam"));
+    let ids: Vec<i64> =
+        (0..7).map(|i| server.track(if i % 2 == 0 { first } else { second }, i, NOW_US + i / 2 * 1_000_000)).collect();
+    let (mut found, mut next) = (Vec::new(), Value::Null);
+    loop {
+        let cursor = next.as_str().map_or(String::new(), |c| format!("&cursor={c}"));
+        let page = server.get(&format!("/api/v1/tracks?limit=3{cursor}")).ok(200);
+        found.extend(page["tracks"].as_array().unwrap().iter().map(|t| t["id"].as_i64().unwrap()));
+        next = page["next"].clone();
+        if next.is_null() {
+            break;
+        }
+    }
+    assert_eq!(found, ids.iter().rev().copied().collect::<Vec<_>>());
+
+    let of = |query: &str| server.get(&format!("/api/v1/tracks?{query}")).ok(200)["tracks"].as_array().unwrap().len();
+    assert_eq!(of(&format!("camera={second}")), 3);
+    assert_eq!(of(&format!("camera={first},{second}&class=motorcycle")), 7);
+    assert_eq!((of("body=red"), of("upper=red"), of("colour=red"), of("colour=blue")), (7, 0, 7, 0));
+    assert_eq!((of("identity=90"), of("identity=91"), of("class=person")), (7, 0, 0));
+    let track = server.get(&format!("/api/v1/tracks/{}", ids[0])).ok(200);
+    assert_eq!((&track["camera_code"], &track["pictures"]), (&json!("C01"), &json!(["largest"])));
+    assert_eq!((&track["votes"], &track["width_px"]), (&json!({"motorcycle": 9}), &json!(64)));
+    assert_eq!(track["colours"][0]["shares"][0]["colour"], "red");
+    let path = server.get(&format!("/api/v1/tracks/{}/path", ids[0])).ok(200);
+    let points = path["points"].as_array().unwrap();
+    assert_eq!((&points[0]["time_us"], points.len()), (&json!(NOW_US), 2));
+    assert!(path["error"].as_f64().unwrap() < 0.005);
+    let picture = format!("/api/v1/tracks/{}/picture.jpg", ids[0]);
+    assert_eq!(server.get(&picture).body, server.get(&format!("{picture}?of=largest")).body);
+    assert!(server.get(&picture).body.starts_with(b"\xff\xd8"));
+    assert_eq!(server.get(&format!("{picture}?of=sharpest")).refused(404), ["snapshot"]);
+    assert_eq!(server.get(&format!("{picture}?of=both")).refused(400), ["of"]);
+    assert_eq!(server.get("/api/v1/tracks/999").refused(404), ["id"]);
+    for (query, places) in [
+        ("colour=mauve&upper=đỏ", vec!["colour", "upper"]),
+        ("identity=101", vec!["identity"]),
+        ("kind=motion", vec!["kind"]),
+        ("from=2&to=1", vec!["to"]),
+        ("cursor=e00", vec!["cursor"]),
+    ] {
+        assert_eq!(server.get(&format!("/api/v1/tracks?{query}")).refused(400), places, "{query}");
+    }
+}
+
+#[test]
 fn wrong_filters_and_foreign_places_are_refused_by_name() {
     let server = Server::start();
     for (query, places) in [

@@ -12,17 +12,21 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, runtime::Runtime, sync::Notify, task::JoinHandle};
 use vonglau::{
     domain::{
+        colour::{Colour, ColourShare, Part, PartColours},
         detection::Class,
         event::{Event, PathPoint},
         geometry::NormBox,
-        ids::{CameraId, EventId, RuleId},
+        ids::{CameraId, EventId, RuleId, TrackId},
         rule::RuleKind,
-        time::WallTime,
+        time::{MediaTime, Span, WallTime},
+        track::TrackPoint,
     },
+    events::crops::{self, CropKind},
     http::{self, AppState, routes::Route},
+    logic::path::Way,
     record::live::Live,
     runtime::{board::Board, clock::Clock, counters::Counters, stop::Stop, tasks::ShortTasks},
-    store::Store,
+    store::{Store, TrackRow},
 };
 
 /// 2026-11-20 21:04:10 in Vietnam.
@@ -126,6 +130,34 @@ impl Server {
     /// A rule for every camera; returns its id.
     pub fn rule(&self) -> i64 {
         self.post("/api/v1/rules", &json!({"name": "Cổng", "kind": "intrusion"})).ok(201)["id"].as_i64().unwrap()
+    }
+    /// A track of a camera with one picture; returns its id.
+    pub fn track(&self, camera: i64, number: i64, start_us: i64) -> i64 {
+        let rect = NormBox::new(0.1, 0.2, 0.3, 0.4).unwrap();
+        let (track, class) = (TrackId(number), Class::Motorcycle);
+        let best = TrackPoint { track, class, score: 0.8, rect, confirmed: true, held: false, identity: 0.9 };
+        let mut way = Way::default();
+        for (second, x) in [(0, 0.1), (2, 0.5)] {
+            way.push(MediaTime(start_us + second * 1_000_000), NormBox::new(x, 0.2, x + 0.2, 0.4).unwrap());
+        }
+        let shares = vec![ColourShare { colour: Colour::Red, share: 0.8 }];
+        let row = TrackRow {
+            id: None,
+            camera: CameraId(camera),
+            span: Span { start_us, end_us: start_us + 2_000_000 },
+            best,
+            points: 9,
+            open: false,
+            votes: BTreeMap::from([(class, 9)]),
+            colours: vec![PartColours { part: Part::Body, shares }],
+            size_px: Some([64, 36]),
+            path: way.encode(),
+        };
+        let id = self.runtime.block_on(self.state.store.keep_tracks(&[row])).unwrap()[0];
+        let path = crops::path(&self.state.data_dir, id, start_us, CropKind::Largest);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, b"\xff\xd8jpeg\xff\xd9").unwrap();
+        id
     }
     /// An event of a camera; returns its id.
     pub fn event(&self, camera: i64, rule: i64, start_us: i64) -> i64 {

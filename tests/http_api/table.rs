@@ -49,6 +49,7 @@ fn furnished() -> (Server, [i64; 4]) {
     let shape = server.post("/api/v1/shapes", &body("ShapeDraft", camera)).ok(201)["id"].as_i64().unwrap();
     let rule = server.rule();
     let event = server.event(camera, rule, NOW_US - 60_000_000);
+    assert_eq!(server.track(camera, 7, NOW_US - 60_000_000), event, "each the first of its kind");
     // Each the first of its kind, so their numbers are the event's.
     for (path, draft) in [("/api/v1/locks", "LockDraft"), ("/api/v1/planned", "PlannedDraft")] {
         assert_eq!(server.post(path, &body(draft, camera)).ok(201)["id"], event);

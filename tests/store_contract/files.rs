@@ -5,7 +5,7 @@ use std::{os::unix::fs::PermissionsExt, path::Path};
 use sqlx::{ConnectOptions, Connection, PgConnection, sqlite::SqliteConnectOptions};
 use vonglau::{
     domain::{
-        query::EventQuery,
+        query::{EventQuery, TrackQuery},
         refusal::Refusal,
         time::{Span, WallTime},
     },
@@ -216,7 +216,8 @@ async fn every_function_may_run_in_a_task_of_its_own() {
         store.segments_in(main, span).await.unwrap();
         store.gaps_in(main, span).await.unwrap();
         store.events(&EventQuery::default(), None, 1).await.unwrap();
-        store.insert_tracks(&[]).await.unwrap();
+        store.keep_tracks(&[]).await.unwrap();
+        store.tracks(&TrackQuery::default(), None, 1).await.unwrap();
         store.retire_camera(&actor(), id, NOW).await.unwrap();
         store.close().await;
         if let Err(error) = Store::postgres("no address").await {

@@ -1,16 +1,13 @@
-//! Segments, gaps, signs of life, tracks.
+//! Segments, gaps, signs of life.
 
 use vonglau::{
     domain::{
-        detection::Class,
-        geometry::NormBox,
-        ids::{SegmentId, StreamId, TrackId},
+        ids::{SegmentId, StreamId},
         packet::Codec,
         segment::{FragmentEntry, GapCause, Segment},
         time::{Span, WallTime},
-        track::TrackPoint,
     },
-    store::{Gap, SegmentProgress, Store, StoreError, TrackRow},
+    store::{Gap, SegmentProgress, Store, StoreError},
 };
 
 use crate::engines::{NOW, assert_not_found, camera, on_every_engine, refusal};
@@ -223,29 +220,6 @@ async fn the_last_heartbeat_is_the_last_one_said_though_the_clock_went_back() {
         for boot_us in [1, 2] {
             store.add_anchor("boot-2", boot_us, NOW.us(), 30).await.unwrap();
         }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn tracks_are_kept_also_many_at_once() {
-    on_every_engine(|store| async move {
-        let (id, ..) = camera(&store, "a").await;
-        let point = TrackPoint {
-            track: TrackId(7),
-            class: Class::Motorcycle,
-            score: 0.71,
-            rect: NormBox::new(0.1, 0.2, 0.3, 0.4).unwrap(),
-            confirmed: true,
-            held: false,
-            identity: 1.0,
-        };
-        let track = TrackRow { camera: id, span: Span { start_us: 1, end_us: 2 }, best: point, points: 12 };
-        store.insert_tracks(&[]).await.unwrap();
-        store.insert_tracks(&vec![track.clone(); 2500]).await.unwrap();
-        let orphan = TrackRow { camera: vonglau::domain::ids::CameraId(999), ..track.clone() };
-        let refused = store.insert_tracks(&[track, orphan]).await;
-        assert!(matches!(refused, Err(StoreError::Database(_))), "{refused:?}");
     })
     .await;
 }

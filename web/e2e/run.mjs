@@ -34,7 +34,7 @@ await tabs(camera);
 await check('at 390 px no page scrolls sideways and everything can be touched', async () => {
   const { page: phone, leave } = await person({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
   const storage = ['/storage', '/storage/gaps', '/storage/locks', '/storage/planned'];
-  const paths = ['/', `/alerts/${alert.id}`, '/live', '/playback', '/cameras', '/cameras/new', `/cameras/${camera}`, `/cameras/${camera}/edit`, ...storage];
+  const paths = ['/', '/tracks', `/alerts/${alert.id}`, '/live', '/playback', '/cameras', '/cameras/new', `/cameras/${camera}`, `/cameras/${camera}/edit`, ...storage];
   for (const path of paths) {
     await phone.goto(base + path);
     await phone.locator('h1').waitFor();

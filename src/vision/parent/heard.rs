@@ -41,6 +41,11 @@ impl Parent {
                     self.pending.push_back(seen);
                 }
             }
+            Up::Look(look) => {
+                if self.lanes.contains_key(&look.camera) {
+                    self.given.looks.take(look, now);
+                }
+            }
             Up::Picture { camera, time, jpeg } => {
                 if self.lanes.contains_key(&camera) {
                     self.given.board.set_picture(camera, Picture { time, jpeg });

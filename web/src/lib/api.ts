@@ -20,6 +20,8 @@ import type {
   Status,
   StreamKind,
   Timeline,
+  Track,
+  TrackPage,
 } from './types';
 
 const BASE = '/api/v1';
@@ -83,6 +85,7 @@ export const api = {
   storage: () => ask<Storage>('GET', '/storage'),
   changeStorage: (settings: StorageSettings) => ask<StorageSettings>('PUT', '/storage', settings),
   confirmRemoval: (stopped_us: number) => ask<void>('POST', '/storage/confirm', { stopped_us }),
+  tracks: (query: URLSearchParams) => ask<TrackPage>('GET', `/tracks?${query}`),
   event: (id: number) => ask<AlertEvent>('GET', `/events/${id}`),
 };
 
@@ -94,6 +97,8 @@ export const url = {
   /** The revision makes a changed event show its changed snapshot. */
   snapshot: (event: AlertEvent, boxed: boolean) =>
     `${BASE}/events/${event.id}/snapshot.jpg?boxed=${boxed ? 1 : 0}&r=${event.revision}`,
+  /** Its length makes a track that went on show its better picture. */
+  trackPicture: (track: Track) => `${BASE}/tracks/${track.id}/picture.jpg?t=${track.end_us}`,
   live: (camera: number, stream: StreamKind) => `${BASE}/cameras/${camera}/live?stream=${stream}`,
   moment: (camera: number, at_us: number, stream: StreamKind | null) =>
     `${BASE}/cameras/${camera}/picture.jpg?at=${Math.round(at_us)}${stream ? `&stream=${stream}` : ''}`,

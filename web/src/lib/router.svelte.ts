@@ -65,6 +65,7 @@ export const router = new Router();
 export type Page =
   | { name: 'alerts' }
   | { name: 'alert'; id: number }
+  | { name: 'tracks' }
   | { name: 'live' }
   | { name: 'playback'; id: number | null }
   | { name: 'cameras' }
@@ -79,6 +80,7 @@ export function pageOf(path: string): Page {
   const id = /^\d{1,15}$/.test(part[1] ?? '') ? Number(part[1]) : null;
   if (part.length === 0 || (part.length === 1 && part[0] === 'alerts')) return { name: 'alerts' };
   if (part[0] === 'alerts' && id !== null && part.length === 2) return { name: 'alert', id };
+  if (part[0] === 'tracks' && part.length === 1) return { name: 'tracks' };
   if (part[0] === 'live' && part.length === 1) return { name: 'live' };
   if (part[0] === 'playback' && (part.length === 1 || (id !== null && part.length === 2))) return { name: 'playback', id };
   if (part[0] === 'cameras') {

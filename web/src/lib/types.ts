@@ -131,6 +131,36 @@ export interface AlertEvent {
   clip: { start_us: number; end_us: number } | null;
 }
 
+export type ColourName =
+  | 'red' | 'orange' | 'yellow' | 'green' | 'blue' | 'purple' | 'pink' | 'brown' | 'white' | 'grey' | 'black';
+export type TrackPart = 'upper' | 'lower' | 'body';
+
+/** An object that passed. */
+export interface Track extends TimeSpan {
+  id: number;
+  number: number;
+  camera: number;
+  camera_code: string;
+  camera_name: string;
+  class: ObjectClass;
+  score: number;
+  box: Box;
+  open: boolean;
+  points: number;
+  /** How sure it is that it was one object all the way, 0..1. */
+  identity: number;
+  votes: Partial<Record<ObjectClass, number>>;
+  colours: { part: TrackPart; shares: { colour: ColourName; share: number }[] }[];
+  width_px: number | null;
+  height_px: number | null;
+  pictures: ('largest' | 'sharpest')[];
+}
+
+export interface TrackPage {
+  tracks: Track[];
+  next: string | null;
+}
+
 export interface TimeSpan {
   start_us: number;
   end_us: number;

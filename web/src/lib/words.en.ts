@@ -2,6 +2,7 @@
 import type { Words } from './words';
 import { healthEn } from './words.health';
 import { keepEn } from './words.keep';
+import { passesEn } from './words.passes';
 import { playEn } from './words.play';
 import { storageEn } from './words.storage';
 
@@ -253,6 +254,7 @@ export const en: Words = {
 
   health: healthEn,
   keep: keepEn,
+  passes: passesEn,
   play: playEn,
   storage: storageEn,
 };

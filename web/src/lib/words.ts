@@ -5,6 +5,7 @@
 import { en } from './words.en';
 import { healthVi } from './words.health';
 import { keepVi } from './words.keep';
+import { passesVi } from './words.passes';
 import { playVi } from './words.play';
 import { storageVi } from './words.storage';
 import type { ObjectClass, RuleKind, TroubleCause } from './types';
@@ -277,6 +278,7 @@ export const vi = {
 
   health: healthVi,
   keep: keepVi,
+  passes: passesVi,
   play: playVi,
   storage: storageVi,
 };
