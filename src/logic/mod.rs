@@ -5,7 +5,7 @@ pub mod backoff;
 pub mod colour;
 pub mod cursor;
 pub mod gaps;
-pub mod motion;
+pub mod gate;
 pub mod nms;
 pub mod retention;
 pub mod rules;
