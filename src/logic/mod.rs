@@ -7,6 +7,7 @@ pub mod cursor;
 pub mod gaps;
 pub mod gate;
 pub mod nms;
+pub mod packet_gate;
 pub mod retention;
 pub mod rules;
 pub mod score;
