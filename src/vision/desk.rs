@@ -20,6 +20,7 @@ use super::{
     link::{self, Totals, Up},
     model::ModelSpec,
     picture::{PICTURE_WIDTH_MAX, Planes},
+    sluice::{Look, Told},
     worker::{Engine, Eye, TrackIds},
 };
 use crate::{
@@ -134,6 +135,8 @@ pub struct Desk {
     more: Condvar,
     /// What was done so far; frames decoded stand elsewhere.
     totals: Mutex<Totals>,
+    /// What the pictures showed, for the packet gates.
+    pub told: Told,
 }
 
 impl Desk {
@@ -271,6 +274,8 @@ impl Worker {
         }
         if let Some(seen) = self.engine.look(&mut seat.eye, frame) {
             seat.last = Some(frame.time);
+            let (moves, stirs) = (!seen.motion.is_empty(), seat.eye.stirs());
+            self.desk.told.tell(frame.camera, Look { time: frame.time, moves, stirs });
             self.up.send(&Up::Seen(seen));
         }
         if let Some(said) = self.engine.problem.take()

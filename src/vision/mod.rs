@@ -44,6 +44,7 @@ pub mod link;
 pub mod model;
 mod parent;
 pub mod picture;
+pub mod sluice;
 pub mod still;
 pub mod wire;
 pub mod worker;

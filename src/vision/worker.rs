@@ -75,6 +75,11 @@ impl Eye {
         let kept = self.ring.iter().chain(self.best.values().map(|(_, frame)| frame));
         kept.min_by_key(off).filter(|f| off(f) <= 1_000_000)
     }
+    /// Whether something in the frame looked at last may move although it is not said to.
+    #[must_use]
+    pub fn stirs(&self) -> bool {
+        self.gate.stirs()
+    }
     /// Ends every track: the site's ids of those that were alive.
     pub fn finish(&mut self) -> Vec<TrackId> {
         let ended = self.tracker.take().map(|mut t| t.finish()).unwrap_or_default();
@@ -161,6 +166,8 @@ impl Engine {
         let glance = Glance { detections: found.as_deref(), motion: Some(&motion), ..Glance::default() };
         let step = tracker.glance(frame.time, &glance);
         let (tracks, over) = eye.site_ids(step, &mut self.ids);
+        let seen: Vec<_> = tracks.iter().filter(|p| p.confirmed && !p.held).map(|p| p.rect).collect();
+        eye.gate.pardon(&seen);
         ended.extend(over);
         eye.pin(frame, &tracks, &ended);
         eye.keep(frame, !motion.is_empty() || !tracks.is_empty());

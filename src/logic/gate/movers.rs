@@ -245,6 +245,8 @@ impl Mover {
         let sparse = taken.dt_s > SPARSE_S;
         let seen = if sparse { large && needed == 1 } else { self.seen >= needed };
         self.counts |= seen && !nothing;
-        Judgement { counts: self.counts && !nothing, travels, stirs: !nothing }
+        // By infrared light small blobs come and go in every picture.
+        let stirs = !nothing && (self.counts || large || !taken.grey);
+        Judgement { counts: self.counts && !nothing, travels, stirs }
     }
 }
