@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::drawn::{Dice, H, Sheet, W};
+use common::drawn::{Dice, H, Sheet, W, night, quiet, swarm, wet, windy};
 use vonglau::{
     domain::{
         geometry::{NormBox, Polygon},
@@ -72,22 +72,6 @@ impl Watch {
     }
 }
 
-fn quiet(i: u64) -> Sheet {
-    let mut sheet = Sheet::yard(1);
-    sheet.noise(&mut Dice::of(2, i), 0.8);
-    sheet
-}
-
-/// What an infrared picture looks like behind a codec: strong noise, and blocks that come with every key frame.
-fn night(i: u64) -> Sheet {
-    let mut sheet = Sheet::yard(1);
-    sheet.light(0.6, 0.0);
-    let mut dice = Dice::of(3, i);
-    sheet.noise(&mut dice, 3.0);
-    sheet.blocks(&mut dice, if i.is_multiple_of(10) { 0.5 } else { 0.05 }, 3.0);
-    sheet
-}
-
 #[test]
 fn nothing_moves_in_a_quiet_yard_and_far_slow_riders_are_found_there() {
     let mut watch = Watch::new();
@@ -154,13 +138,6 @@ fn an_infrared_filter_that_moves_is_one_switch_whatever_the_picture_does() {
 
 #[test]
 fn rain_is_no_motion_and_a_person_walking_in_it_is_found() {
-    let wet = |i: u64| {
-        let mut sheet = Sheet::yard(1);
-        let mut dice = Dice::of(4, i);
-        sheet.noise(&mut dice, 1.0);
-        sheet.rain(&mut dice, 60, 22.0);
-        sheet
-    };
     let mut watch = Watch::new();
     watch.run(50, quiet);
     let first = watch.run(25, wet);
@@ -172,19 +149,6 @@ fn rain_is_no_motion_and_a_person_walking_in_it_is_found() {
 
 #[test]
 fn an_insect_before_the_lamp_is_no_motion() {
-    let swarm = |i: u64| {
-        let mut sheet = night(i);
-        // Each is there in two pictures, somewhere else and far from there.
-        for k in 0..3 {
-            let mut dice = Dice::of(50 + k, (i + k) / 2);
-            if dice.unit() < 0.5 {
-                let jump = if (i + k).is_multiple_of(2) { 0.0 } else { 25.0 };
-                let place = (10.0 + 110.0 * dice.unit() + jump, 10.0 + 70.0 * dice.unit());
-                sheet.thing(place, (3.0 + 3.0 * dice.unit(), 2.0), 90.0);
-            }
-        }
-        sheet
-    };
     let mut watch = Watch::at_night();
     watch.run(50, night);
     let moved = watch.run(500, swarm);
@@ -195,12 +159,6 @@ fn an_insect_before_the_lamp_is_no_motion() {
 
 #[test]
 fn a_waving_tree_is_known_after_a_while_and_someone_before_it_is_seen_at_once() {
-    let windy = |i: u64| {
-        let mut sheet = Sheet::yard(1);
-        sheet.tree(9, i, (110.0, 30.0), 1.5);
-        sheet.noise(&mut Dice::of(2, i), 0.8);
-        sheet
-    };
     let mut watch = Watch::new();
     let first = watch.run(300, windy);
     watch.run(600, windy);
@@ -211,6 +169,37 @@ fn a_waving_tree_is_known_after_a_while_and_someone_before_it_is_seen_at_once() 
     assert!(found > 0.9, "someone before the tree is found in {found}");
     let found = watch.walk(25, ((20.0, 70.0), (150.0, 70.0)), ((4.0, 8.0), -30.0), windy);
     assert!(found > 0.9, "someone elsewhere is found in {found}");
+}
+
+#[test]
+fn a_busy_road_is_seen_for_ever() {
+    // Two lanes, half of them covered by vehicles, for ten minutes.
+    let busy = |i: u64| {
+        let mut sheet = quiet(i);
+        for k in 0..10u64 {
+            let at = ((k * 24 + i * 3) % 240) as f32 - 10.0;
+            let brighter = [50.0, -40.0, 35.0][k as usize % 3];
+            sheet.thing((at, 55.0), (6.0, 4.0), brighter);
+            sheet.thing((210.0 - at, 72.0), (5.0, 5.0), -brighter);
+        }
+        sheet
+    };
+    let mut watch = Watch::new();
+    watch.run(2700, busy);
+    let (mut there, mut found) = (0, 0);
+    for i in 2700..3000u64 {
+        watch.show(&busy(i));
+        for k in 0..10u64 {
+            let at = ((k * 24 + i * 3) % 240) as f32 - 10.0;
+            for place in [(at, 55.0), (210.0 - at, 72.0)].into_iter().filter(|p| (5.0..155.0).contains(&p.0)) {
+                there += 1;
+                found += u32::from(watch.holds(place));
+            }
+        }
+    }
+    assert!(found * 100 >= there * 90, "{found} of {there} vehicles after nine minutes");
+    let found = watch.walk(60, ((20.0, 40.0), (140.0, 84.0)), ((2.0, 4.0), -35.0), busy);
+    assert!(found > 0.8, "one who crosses is found in {found}");
 }
 
 #[test]

@@ -105,3 +105,52 @@ impl Sheet {
         self.0.iter().map(|v| v.round().clamp(0.0, 255.0) as u8).collect()
     }
 }
+
+/// A yard in which nothing happens.
+pub fn quiet(i: u64) -> Sheet {
+    let mut sheet = Sheet::yard(1);
+    sheet.noise(&mut Dice::of(2, i), 0.8);
+    sheet
+}
+
+/// What an infrared picture looks like behind a codec: strong noise, and blocks that come with every key frame.
+pub fn night(i: u64) -> Sheet {
+    let mut sheet = Sheet::yard(1);
+    sheet.light(0.6, 0.0);
+    let mut dice = Dice::of(3, i);
+    sheet.noise(&mut dice, 3.0);
+    sheet.blocks(&mut dice, if i.is_multiple_of(10) { 0.5 } else { 0.05 }, 3.0);
+    sheet
+}
+
+/// The yard in the rain.
+pub fn wet(i: u64) -> Sheet {
+    let mut sheet = Sheet::yard(1);
+    let mut dice = Dice::of(4, i);
+    sheet.noise(&mut dice, 1.0);
+    sheet.rain(&mut dice, 60, 22.0);
+    sheet
+}
+
+/// The yard at night, with insects before the lamp.
+pub fn swarm(i: u64) -> Sheet {
+    let mut sheet = night(i);
+    // Each is there in two pictures, somewhere else and far from there.
+    for k in 0..3 {
+        let mut dice = Dice::of(50 + k, (i + k) / 2);
+        if dice.unit() < 0.5 {
+            let jump = if (i + k).is_multiple_of(2) { 0.0 } else { 25.0 };
+            let place = (10.0 + 110.0 * dice.unit() + jump, 10.0 + 70.0 * dice.unit());
+            sheet.thing(place, (3.0 + 3.0 * dice.unit(), 2.0), 90.0);
+        }
+    }
+    sheet
+}
+
+/// The yard with a tree in the wind.
+pub fn windy(i: u64) -> Sheet {
+    let mut sheet = Sheet::yard(1);
+    sheet.tree(9, i, (110.0, 30.0), 1.5);
+    sheet.noise(&mut Dice::of(2, i), 0.8);
+    sheet
+}

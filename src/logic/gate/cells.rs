@@ -9,6 +9,9 @@ use super::light::Light;
 const QUIET_S: f32 = 10.0;
 /// How fast a changed cell does, while it goes on changing.
 const CHANGED_S: f32 = 50.0;
+/// … but not more than so many grey levels a second: the background of a busy road is the road, which is seen most often,
+/// and not the mean of all vehicles.
+const CHANGED_MOST: f32 = 0.4;
 /// How fast the noise estimate follows.
 const NOISE_S: f32 = 4.0;
 /// How fast the short memory follows that tells whether a cell keeps its grey.
@@ -25,6 +28,8 @@ const NOISE_MIN: f32 = 0.3;
 const NOISE_MAX: f32 = 6.0;
 /// How fast a place that changes without anything passing is believed to do so always, grey levels a second.
 const UNREST_RISE: f32 = 2.0;
+/// … so much faster is that forgotten where something goes past: a busy road is no tree.
+const UNREST_PAST: f32 = 2.0;
 /// … and how slowly that is forgotten: 20 grey levels in about a quarter of an hour.
 const UNREST_FALL: f32 = 0.02;
 /// More than this is never taken for usual: what differs so much is looked at for ever.
@@ -97,6 +102,7 @@ struct Pace {
     dt_s: f32,
     quiet: f32,
     changed: f32,
+    most: f32,
     noise: f32,
     recent: f32,
     fall: f32,
@@ -175,8 +181,9 @@ impl Block {
             let counts = if uncovered > 0.5 { 0.0 } else { pace.noise * same[i] };
             noise[i] += counts * (difference[i].abs() - noise[i]);
             noise[i] = noise[i].max(NOISE_MIN).min(NOISE_MAX);
-            let rate = if same[i] > 0.5 { pace.quiet } else { pace.changed };
-            let goes = rate * (picture[i] - background[i]);
+            let off = picture[i] - background[i];
+            let slow = (pace.changed * off).max(-pace.most).min(pace.most);
+            let goes = if same[i] > 0.5 { pace.quiet * off } else { slow };
             background[i] += goes;
             former[i] += goes;
         }
@@ -245,6 +252,7 @@ impl Cells {
             dt_s,
             quiet: share(dt_s, QUIET_S),
             changed: share(dt_s, CHANGED_S),
+            most: CHANGED_MOST * dt_s,
             noise: share(dt_s, NOISE_S),
             recent: share(dt_s, RECENT_S),
             fall: UNREST_FALL * dt_s,
@@ -256,13 +264,15 @@ impl Cells {
             block.learn(&greys(picture), level, difference, over, &pace);
         }
     }
-    /// These cells changed and nothing went past: a little more of that is usual from now on.
-    pub fn unrest(&mut self, cells: &[u32], dt_s: f32) {
+    /// These cells changed: a little more of that is usual from now on, or less where something went past.
+    pub fn unrest(&mut self, cells: &[u32], past: bool, dt_s: f32) {
         let rise = UNREST_RISE * dt_s.min(0.5);
         for &cell in cells {
             let i = cell as usize;
             let usual = &mut self.blocks[i / LANES].usual[i % LANES];
-            if self.difference[i].abs() > *usual {
+            if past {
+                *usual = (*usual - UNREST_PAST * rise).max(0.0);
+            } else if self.difference[i].abs() > *usual {
                 *usual = (*usual + rise).min(UNREST_MAX);
             }
         }

@@ -31,6 +31,8 @@ pub const BOXES_MAX: usize = 32;
 const ANOTHER_SCENE_S: f32 = 30.0;
 /// Bounds of the time between two pictures, seconds.
 const STEP_S: (f32, f32) = (0.01, 4.0);
+/// Pictures further apart than this, seconds, do not tell what stays from what passes.
+const SELDOM_S: f32 = 0.7;
 /// Below this mean distance of the chroma from grey (of 127) a picture has no colour; above the other it has. Between
 /// them it stays what it was, so that a foggy evening does not switch to and fro.
 const GREY_BELOW: f32 = 1.2;
@@ -186,12 +188,14 @@ impl Motion {
         let before = std::mem::replace(&mut self.grey, now);
         before.is_some() && before != now
     }
-    /// Cells of blobs that get nowhere do what they always do.
+    /// Cells of blobs that get nowhere do what they always do; where something goes past, they do not.
     fn know_places(&mut self, dt_s: f32) {
+        // Where pictures come seldom, nothing is seen to travel.
+        if dt_s > SELDOM_S {
+            return;
+        }
         for (blob, said) in self.blobs.all().iter().zip(self.movers.said()) {
-            if !said.travels {
-                self.cells.unrest(self.blobs.cells(blob), dt_s);
-            }
+            self.cells.unrest(self.blobs.cells(blob), said.travels, dt_s);
         }
     }
     fn regions(&mut self) -> Vec<NormBox> {
