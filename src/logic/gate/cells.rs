@@ -12,6 +12,8 @@ const CHANGED_S: f32 = 50.0;
 /// … but not more than so many grey levels a second: the background of a busy road is the road, which is seen most often,
 /// and not the mean of all vehicles.
 const CHANGED_MOST: f32 = 0.4;
+/// A difference counts as noise up to so many times the noise that is known.
+const NOISE_SEEN: f32 = 3.0;
 /// How fast the noise estimate follows.
 const NOISE_S: f32 = 4.0;
 /// How fast the short memory follows that tells whether a cell keeps its grey.
@@ -179,7 +181,9 @@ impl Block {
             background[i] = if uncovered > 0.5 { former[i] } else { background[i] };
             former[i] = if uncovered > 0.5 { NOTHING } else { former[i] };
             let counts = if uncovered > 0.5 { 0.0 } else { pace.noise * same[i] };
-            noise[i] += counts * (difference[i].abs() - noise[i]);
+            // One that was missed is no noise.
+            let seen = difference[i].abs().min(NOISE_SEEN * noise[i] + 1.0);
+            noise[i] += counts * (seen - noise[i]);
             noise[i] = noise[i].max(NOISE_MIN).min(NOISE_MAX);
             let off = picture[i] - background[i];
             let slow = (pace.changed * off).max(-pace.most).min(pace.most);
