@@ -54,6 +54,8 @@ struct Mover {
     seen: u32,
     unseen_s: f32,
     unseen: f32,
+    /// It was dealt with in this picture.
+    matched: bool,
     counts: bool,
 }
 
@@ -109,6 +111,7 @@ impl Mover {
             seen: 1,
             unseen_s: 0.0,
             unseen: 0.0,
+            matched: false,
             counts: false,
         }
     }
@@ -118,7 +121,9 @@ impl Mover {
         let steps = self.unseen + 1.0;
         let expected = (self.middle.0 + self.velocity.0 * steps, self.middle.1 + self.velocity.1 * steps);
         let (w, h) = blob.size();
-        let off = apart(expected, blob.middle()).min(apart(self.middle, blob.middle()));
+        // What is known to go somewhere is expected there, not where it was.
+        let here = if self.seen > 2 { f32::INFINITY } else { apart(self.middle, blob.middle()) };
+        let off = apart(expected, blob.middle()).min(here);
         let ratio = blob.cells as f32 / self.cells;
         let alike = if doubted { (0.4..=2.5).contains(&ratio) } else { (0.2..=5.0).contains(&ratio) };
         let near = alike && off <= w.max(h) * if doubted { 0.5 } else { 0.75 } + reach * steps;
@@ -159,7 +164,7 @@ impl Movers {
     /// Takes up the blobs of the next picture.
     pub fn step(&mut self, blobs: &[Blob], taken: Taken) {
         for m in &mut self.movers {
-            m.unseen_s += taken.dt_s;
+            (m.unseen_s, m.matched) = (m.unseen_s + taken.dt_s, false);
         }
         self.weather(blobs, taken);
         let stormy = self.storm > STORM;
@@ -172,24 +177,34 @@ impl Movers {
         self.used.clear();
         self.used.resize(blobs.len(), false);
         let old = self.movers.len();
-        for k in 0..old {
-            let mover = self.movers[k];
-            let fit = |(i, blob): (usize, &Blob)| {
-                let doubted = stormy || is_glare(blob, taken) || taken.grey && !mover.counts;
-                mover.fits(blob, doubted).map(|off| (i, off))
-            };
-            let free = blobs.iter().enumerate().filter(|(i, _)| !self.used[*i]);
-            let best = free.filter_map(fit).min_by(|a, b| a.1.total_cmp(&b.1));
-            match best {
-                Some((i, _)) => {
-                    self.used[i] = true;
-                    self.movers[k].follow(&blobs[i]);
-                    self.said[i] = self.movers[k].judge(&blobs[i], taken, storm);
+        // Those seen in the picture before first: one that was lost would take the next that comes along.
+        for lost in [false, true] {
+            for k in 0..old {
+                // What was matched in the first round is not lost in the second.
+                if (self.movers[k].unseen > 0.5) == lost && !self.movers[k].matched {
+                    self.go_on(k, blobs, taken, storm);
                 }
-                None => self.movers[k].unseen += 1.0,
             }
         }
         self.begin(blobs, taken, old, storm);
+    }
+    /// The blob that continues a mover best, if any does.
+    fn go_on(&mut self, k: usize, blobs: &[Blob], taken: Taken, storm: Option<f32>) {
+        self.movers[k].matched = true;
+        let mover = self.movers[k];
+        let fit = |(i, blob): (usize, &Blob)| {
+            let doubted = storm.is_some() || is_glare(blob, taken) || taken.grey && !mover.counts;
+            mover.fits(blob, doubted).map(|off| (i, off))
+        };
+        let free = blobs.iter().enumerate().filter(|(i, _)| !self.used[*i]);
+        match free.filter_map(fit).min_by(|a, b| a.1.total_cmp(&b.1)) {
+            Some((i, _)) => {
+                self.used[i] = true;
+                self.movers[k].follow(&blobs[i]);
+                self.said[i] = self.movers[k].judge(&blobs[i], taken, storm);
+            }
+            None => self.movers[k].unseen += 1.0,
+        }
     }
     /// Blobs that continue nothing: a part that broke off something known goes on with it, the others begin.
     fn begin(&mut self, blobs: &[Blob], taken: Taken, old: usize, storm: Option<f32>) {
