@@ -6,7 +6,7 @@
 //! parent (end of file), after `Finish`, or for a damaged message. A camera that cannot be decoded never ends it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     os::{fd::AsFd, unix::net::UnixStream},
     sync::{
         Arc, Mutex, PoisonError,
@@ -23,6 +23,7 @@ use super::{
     link::{self, Down, Effort, Frames, Totals, Up},
     model::{MODEL_BYTES_MAX, ModelSpec},
     sandbox::{self, Lack},
+    sluice::{Look, Sluice},
     still::{Darkroom, Negative},
 };
 use crate::{
@@ -114,6 +115,7 @@ struct Camera {
     received: u64,
     consumed: Arc<AtomicU64>,
     throttle: Throttle,
+    sluice: Sluice,
 }
 
 /// A model on its way.
@@ -202,6 +204,7 @@ impl Child {
             Down::Params { camera, codec, decoder_config, .. } => {
                 if let Some(camera) = self.cameras.get_mut(&camera) {
                     camera.renew();
+                    camera.sluice = Sluice::default();
                     camera.params = Some(Params { codec, config: decoder_config });
                 }
             }
@@ -235,7 +238,9 @@ impl Child {
         let meter = Meter { generation, consumed: consumed.clone(), sampler: sampler.clone(), told: 0 };
         self.shared.meters.lock().unwrap_or_else(PoisonError::into_inner).insert(camera, meter);
         let throttle = Throttle::default();
-        self.cameras.insert(camera, Camera { params: None, decoder: None, sampler, received: 0, consumed, throttle });
+        let sluice = Sluice::default();
+        let camera_of = Camera { params: None, decoder: None, sampler, received: 0, consumed, throttle, sluice };
+        self.cameras.insert(camera, camera_of);
         Ok(())
     }
     fn remove(&mut self, camera: CameraId) {
@@ -265,7 +270,12 @@ impl Child {
                 }
             }),
         };
-        if let Err(e) = camera.feed(time, key, data, outlet)
+        let looks = self.desk.looks.hear(id);
+        let fed = camera.feed(time, key, data, &outlet, &looks);
+        if let Some(state) = camera.sluice.turned() {
+            tracing::info!(camera = %id, ?state, "packet gate");
+        }
+        if let Err(e) = fed
             && let Some(times) = camera.throttle.say(1, self.clock.boot())
         {
             self.up.send(&Up::Failure { text: link::cut(&format!("camera {id}: {e} ({times} times)")) });
@@ -301,20 +311,39 @@ impl Camera {
     /// Takes the decoder down; what it had not consumed is gone, and counts as consumed.
     fn renew(&mut self) {
         self.decoder = None;
+        self.sluice.broke();
         self.consumed.store(self.received, Ordering::Relaxed);
     }
-    fn feed(&mut self, time: MediaTime, key: bool, data: Bytes, outlet: Outlet) -> Result<(), DecodeError> {
-        let fed = self.try_feed(time, key, data, outlet);
-        if !matches!(fed, Ok(true)) {
-            self.renew();
+    /// Decodes what the packet gate lets pass. What it keeps counts as dealt with, until it lets it pass after all.
+    fn feed(
+        &mut self,
+        time: MediaTime,
+        key: bool,
+        data: Bytes,
+        outlet: &Outlet,
+        looks: &VecDeque<Look>,
+    ) -> Result<(), DecodeError> {
+        let passed = self.sluice.pass(time, key, data, looks);
+        if passed.iter().all(|p| p.held) {
+            self.consumed.fetch_add(1, Ordering::Relaxed);
         }
-        fed.map(|_| ())
+        for p in passed {
+            if p.held {
+                self.consumed.fetch_sub(1, Ordering::Relaxed);
+            }
+            let fed = self.try_feed(p.time, p.key, p.data, outlet);
+            if !matches!(fed, Ok(true)) {
+                self.renew();
+                return fed.map(|_| ());
+            }
+        }
+        Ok(())
     }
     /// Whether the packet went into a decoder; without one, packets before a key frame go away.
-    fn try_feed(&mut self, time: MediaTime, key: bool, data: Bytes, outlet: Outlet) -> Result<bool, DecodeError> {
+    fn try_feed(&mut self, time: MediaTime, key: bool, data: Bytes, outlet: &Outlet) -> Result<bool, DecodeError> {
         if self.decoder.is_none() {
             let Some(params) = self.params.as_ref().filter(|_| key) else { return Ok(false) };
-            self.decoder = Some(Decoder::new(params.codec, &params.config, outlet)?);
+            self.decoder = Some(Decoder::new(params.codec, &params.config, outlet.clone())?);
         }
         let Some(decoder) = &self.decoder else { return Ok(false) };
         decoder.push(time, key, data).map(|()| true)

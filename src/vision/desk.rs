@@ -24,6 +24,7 @@ use super::{
     link::{self, Totals, Up},
     model::ModelSpec,
     picture::{PICTURE_WIDTH_MAX, Planes},
+    sluice::{self, Look},
     worker::{Engine, Eye, Noticed, TrackIds},
 };
 use crate::{
@@ -199,6 +200,8 @@ pub struct Desk {
     more: Condvar,
     /// What was done so far; frames decoded stand elsewhere.
     totals: Mutex<Totals>,
+    /// What the pictures showed, for the packet gates.
+    pub looks: sluice::Told,
 }
 
 impl Desk {
@@ -398,6 +401,8 @@ impl Worker {
             let Some(seat) = self.seats.get_mut(&noticed.camera()) else { continue };
             let seen = self.engine.conclude(&mut seat.eye, noticed);
             seat.last = Some(seen.time);
+            let (moves, stirs) = (!seen.motion.is_empty(), seat.eye.stirs());
+            self.desk.looks.tell(seen.camera, Look { time: seen.time, moves, stirs });
             tell_looks(&mut seat.eye, &self.up);
             self.up.send(&Up::Seen(seen));
         }

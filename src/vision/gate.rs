@@ -6,17 +6,35 @@ use crate::{
         frame::Frame,
         geometry::{NormBox, Polygon},
     },
-    logic::motion::{Motion, MotionConfig},
+    logic::gate::{Motion, MotionConfig, Small},
 };
 
-/// Cells of the small picture, about: 160 × 90 for a wide one.
+/// Cells of the small picture, about: 160 × 90 for a wide one, and 240 × 135 where the frame has the pixels for it. A
+/// rider far away is two by three of the finer ones.
 const CELLS: f64 = 14_400.0;
+const CELLS_FINE: f64 = 32_400.0;
+/// Pixels from which on a frame is looked at finely.
+const FINE_PIXELS: u64 = 200_000;
+/// Every so-manieth pixel of a chroma plane tells whether there is colour.
+const CHROMA_STRIDE: usize = 37;
 
 /// Cells across and down for a picture of that size, near its proportions.
 fn cells(width: u32, height: u32) -> (u32, u32) {
-    let across = (CELLS * f64::from(width) / f64::from(height.max(1))).sqrt().round().max(8.0);
-    let down = (CELLS / across).round().max(8.0);
+    let fine = u64::from(width) * u64::from(height) >= FINE_PIXELS;
+    let cells = if fine { CELLS_FINE } else { CELLS };
+    let across = (cells * f64::from(width) / f64::from(height.max(1))).sqrt().round().max(8.0);
+    let down = (cells / across).round().max(8.0);
     ((across as u32).min(width.max(1)), (down as u32).min(height.max(1)))
+}
+
+/// Mean distance of the chroma from grey, 0..=127.
+fn colour(frame: &Frame) -> f32 {
+    let (u, v) = frame.chroma();
+    let sampled = u.iter().step_by(CHROMA_STRIDE).zip(v.iter().step_by(CHROMA_STRIDE));
+    let (sum, count) = sampled.fold((0u32, 0u32), |(sum, count), (u, v)| {
+        (sum + u32::from(u.abs_diff(128)) + u32::from(v.abs_diff(128)), count + 2)
+    });
+    sum as f32 / count.max(1) as f32
 }
 
 /// The gate; a change of the picture's size starts it anew.
@@ -47,7 +65,19 @@ impl Gate {
         }
         let (across, down, masks) = (to.0 as usize, to.1 as usize, &self.masks);
         let motion = self.motion.get_or_insert_with(|| Motion::new(MotionConfig::default(), across, down, masks));
-        motion.step(&scaler.averaged(frame.luma(), from, to))
+        let luma = scaler.averaged(frame.luma(), from, to);
+        motion.step(&Small { time: frame.time, luma: &luma, colour: Some(colour(frame)) })
+    }
+    /// Whether something in the frame looked at last may move although it is not said to: see [`Motion::stirs`].
+    #[must_use]
+    pub fn stirs(&self) -> bool {
+        self.motion.as_ref().is_some_and(Motion::stirs)
+    }
+    /// Objects were found in these boxes: see [`Motion::pardon`].
+    pub fn pardon(&mut self, boxes: &[NormBox]) {
+        if let Some(motion) = &mut self.motion {
+            motion.pardon(boxes);
+        }
     }
 }
 
@@ -58,10 +88,12 @@ mod tests {
 
     #[test]
     fn the_small_picture_keeps_the_proportions() {
-        assert_eq!(cells(768, 432), (160, 90));
-        assert_eq!(cells(1920, 1080), (160, 90));
-        assert_eq!(cells(432, 768), (90, 160));
-        assert_eq!(cells(704, 576), (133, 108));
+        assert_eq!(cells(320, 180), (160, 90));
+        assert_eq!(cells(640, 360), (240, 135));
+        assert_eq!(cells(1920, 1080), (240, 135));
+        assert_eq!(cells(432, 768), (135, 240));
+        assert_eq!(cells(704, 576), (199, 163));
+        assert_eq!(cells(352, 288), (133, 108));
         assert_eq!(cells(4, 4), (4, 4));
     }
 

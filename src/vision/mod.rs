@@ -57,6 +57,7 @@ mod parent;
 pub mod picture;
 pub mod sandbox;
 mod sight;
+pub mod sluice;
 pub mod still;
 pub mod wire;
 pub mod worker;

@@ -101,6 +101,11 @@ impl Eye {
         let kept = self.ring.iter().chain(self.best.values().map(|(_, frame)| frame));
         kept.min_by_key(off).filter(|f| off(f) <= 1_000_000)
     }
+    /// Whether something in the frame looked at last may move although it is not said to.
+    #[must_use]
+    pub fn stirs(&self) -> bool {
+        self.gate.stirs()
+    }
     /// Ends every track: the site's ids of those that were alive.
     pub fn finish(&mut self) -> Vec<TrackId> {
         let ended = self.tracker.take().map(|mut t| t.finish()).unwrap_or_default();
@@ -294,6 +299,8 @@ impl Engine {
         };
         let step = tracker.glance(frame.time, &glance);
         let (tracks, over) = eye.site_ids(step, &mut self.ids);
+        let seen: Vec<_> = tracks.iter().filter(|p| p.confirmed && !p.held).map(|p| p.rect).collect();
+        eye.gate.pardon(&seen);
         ended.extend(over);
         eye.pin(&frame, &tracks, &ended);
         if let Some(kept) = &mut eye.kept {

@@ -1,0 +1,134 @@
+//! Between a camera's packets and its decoder: the packet gate, and how it hears what the pictures showed.
+//!
+//! The thread that reads packets asks the [`Sluice`]; the thread that looks at pictures tells the [`Told`]. Both are
+//! bounded: what the gate holds by [`HELD_BYTES_MAX`](crate::logic::packet_gate::HELD_BYTES_MAX) a camera, what was told
+//! and not yet heard by [`LOOKS_MAX`].
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+
+use crate::{
+    domain::{ids::CameraId, time::MediaTime},
+    logic::packet_gate::{Offered, PacketGate, PacketGateState},
+};
+
+/// Looks of one camera that wait to be heard; older ones go, for the newest decide.
+const LOOKS_MAX: usize = 64;
+
+/// What one picture showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// Of when.
+    pub time: MediaTime,
+    /// Something moves.
+    pub moves: bool,
+    /// Something may.
+    pub stirs: bool,
+}
+
+/// What the pictures showed since it was heard last, by camera.
+#[derive(Debug, Default)]
+pub struct Told(Mutex<BTreeMap<CameraId, VecDeque<Look>>>);
+
+impl Told {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<CameraId, VecDeque<Look>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// A picture was looked at.
+    pub fn tell(&self, camera: CameraId, look: Look) {
+        let mut all = self.all();
+        let looks = all.entry(camera).or_default();
+        if looks.len() >= LOOKS_MAX {
+            looks.pop_front();
+        }
+        looks.push_back(look);
+    }
+    /// What was told of a camera and not heard yet, in order. Forgets it.
+    #[must_use]
+    pub fn hear(&self, camera: CameraId) -> VecDeque<Look> {
+        self.all().remove(&camera).unwrap_or_default()
+    }
+}
+
+/// A packet that is to be decoded now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passed {
+    /// Presentation time.
+    pub time: MediaTime,
+    /// Whether decoding can start here.
+    pub key: bool,
+    /// NAL units behind 4-byte lengths.
+    pub data: Bytes,
+    /// It came earlier and was held.
+    pub held: bool,
+}
+
+/// The packet gate of one camera.
+#[derive(Debug, Default)]
+pub struct Sluice {
+    gate: PacketGate<Bytes>,
+    on: bool,
+}
+
+impl Sluice {
+    /// Takes a packet, after what the pictures before it showed; gives those that are to be decoded now, in order.
+    pub fn pass(&mut self, time: MediaTime, key: bool, data: Bytes, looks: &VecDeque<Look>) -> Vec<Passed> {
+        for look in looks {
+            self.gate.tell(look.time, look.moves, look.stirs);
+        }
+        let mut out = Vec::with_capacity(1);
+        self.gate.offer(Offered { time, key, size: data.len(), packet: data }, &mut out);
+        out.into_iter().map(|(p, held)| Passed { time: p.time, key: p.key, data: p.packet, held }).collect()
+    }
+    /// The decoder was taken down.
+    pub fn broke(&mut self) {
+        self.gate.broke();
+    }
+    /// How the gate does.
+    #[must_use]
+    pub fn state(&self) -> PacketGateState {
+        self.gate.state()
+    }
+    /// Its state when it has just begun or ceased to decide.
+    pub fn turned(&mut self) -> Option<PacketGateState> {
+        let state = self.state();
+        (std::mem::replace(&mut self.on, state.on) != state.on).then_some(state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_heard_once_in_order_and_no_more_than_fits() {
+        let (told, camera) = (Told::default(), CameraId(3));
+        for i in 0..LOOKS_MAX as i64 + 10 {
+            told.tell(camera, Look { time: MediaTime(i), moves: i % 2 == 0, stirs: true });
+        }
+        assert!(told.hear(CameraId(4)).is_empty());
+        let times: Vec<i64> = told.hear(camera).iter().map(|l| l.time.0).collect();
+        assert_eq!(times, (10..LOOKS_MAX as i64 + 10).collect::<Vec<_>>());
+        assert!(told.hear(camera).is_empty());
+    }
+
+    #[test]
+    fn a_camera_nothing_is_known_of_passes_everything_from_a_key_frame_on() {
+        let mut sluice = Sluice::default();
+        let mut pass = |i: i64, key: bool| {
+            let passed = sluice.pass(MediaTime(i * 100_000), key, Bytes::from(vec![i as u8; 100]), &VecDeque::new());
+            passed.into_iter().map(|p| (p.data[0], p.key, p.held)).collect::<Vec<_>>()
+        };
+        assert!(pass(1, false).is_empty());
+        assert_eq!(pass(2, true), [(2, true, false)]);
+        assert_eq!(pass(3, false), [(3, false, false)]);
+        sluice.broke();
+        let after = sluice.pass(MediaTime(400_000), false, Bytes::from_static(b"x"), &VecDeque::new());
+        assert!(after.is_empty(), "behind a hole");
+        assert_eq!(sluice.turned(), None);
+    }
+}
