@@ -6,9 +6,10 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
+    body::Given,
     cameras,
     error::ApiError,
     locks,
@@ -128,7 +129,17 @@ fn masked(reference: &Reference, masks: &Masks) -> Vec<u8> {
     reference.luma.iter().enumerate().map(|(i, l)| if hidden(i) { 16 } else { *l }).collect()
 }
 
-pub(super) async fn accept(actor: Actor, State(state): State<AppState>, Id(id): Id) -> Result<StatusCode, ApiError> {
+/// That a person takes a view for right; it says nothing more.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ViewAccepted {}
+
+pub(super) async fn accept(
+    actor: Actor,
+    State(state): State<AppState>,
+    Id(id): Id,
+    Given(ViewAccepted {}): Given<ViewAccepted>,
+) -> Result<StatusCode, ApiError> {
     let (store, now) = (state.store.clone(), state.now());
     state.change(async move { store.accept_view(&actor, CameraId(id), now).await }).await?;
     state.board.forget_health(CameraId(id));

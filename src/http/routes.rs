@@ -277,7 +277,7 @@ table! {
     Get "/api/v1/cameras/{id}/reference.jpg", Live "camera", health::reference,
         "How it usually looks by a light, in grey.", &[LIGHT, TIME_SHOWN], None, Bytes("image/jpeg");
     Post "/api/v1/cameras/{id}/health/accept", Configure "camera", health::accept,
-        "How it looks now is right: what was learned before is forgotten.", &[], None, Nothing;
+        "How it looks now is right: what was learned before is forgotten.", &[], Some("ViewAccepted"), Nothing;
     Get "/api/v1/cameras/{id}/timeline", Playback "camera", timeline::show,
         "What of a span of at most a week was recorded, what moved, what is missing and why.",
         &[FROM, TO, STEP, STREAM], None, Json("Timeline");

@@ -37,6 +37,7 @@ fn body(name: &str, camera: i64) -> Value {
             json!({"main": keep, "sub": keep, "cameras": [own]})
         }
         "AlarmSeen" => json!({"times": 2}),
+        "ViewAccepted" => json!({}),
         "StorageConfirm" => json!({"stopped_us": 7}),
         other => panic!("no body for {other}"),
     }

@@ -68,7 +68,7 @@ export const api = {
   removeCamera: (id: number, leaving: boolean) => ask<void>('DELETE', `/cameras/${id}`, undefined, leaving),
   health: (camera: number) => ask<CameraHealth>('GET', `/cameras/${camera}/health`),
   /** How it looks now is right. */
-  acceptView: (camera: number) => ask<void>('POST', `/cameras/${camera}/health/accept`),
+  acceptView: (camera: number) => ask<void>('POST', `/cameras/${camera}/health/accept`, {}),
   rules: () => ask<{ rules: Rule[] }>('GET', '/rules').then((a) => a.rules),
   addRule: (draft: RuleDraft) => ask<Rule>('POST', '/rules', draft),
   removeRule: (id: number, leaving: boolean) => ask<void>('DELETE', `/rules/${id}`, undefined, leaving),
