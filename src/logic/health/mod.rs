@@ -122,6 +122,8 @@ pub struct Health {
     rest: Option<Rest>,
     learned: [Option<Learned>; 3],
     hold: Hold,
+    /// How far the scene had moved when that was said.
+    shift: Option<(i8, i8)>,
 }
 
 impl Health {
@@ -185,11 +187,13 @@ impl Health {
         let still_us = self.stand(small, time);
         let mut measured = self.measure(small, &edges, &fine, light, still_us);
         let seems = self.seems(&measured);
-        if seems == Some(PictureFault::Moved) {
-            measured.shift = self.shift(&edges, light);
-        }
         let changed = self.hold.step(seems, time);
         let (fault, said_since) = self.hold.said?;
+        if changed {
+            // Looked for once: it costs a hundred times what all the rest does.
+            self.shift = if fault == Some(PictureFault::Moved) { self.shift_of(&edges, light) } else { None };
+        }
+        measured.shift = self.shift;
         // Not in the moments after a switch, in which a camera still finds its exposure.
         if fault.is_none() && seems.is_none() && !switched && self.watched.contains(&true) {
             self.learn(light, small, &fine, time, since);
@@ -282,7 +286,7 @@ impl Health {
             None
         }
     }
-    fn shift(&self, edges: &Edges, light: Light) -> Option<(i8, i8)> {
+    fn shift_of(&self, edges: &Edges, light: Light) -> Option<(i8, i8)> {
         let usual = Edges::of(&self.known(light)?.luma, self.size, &self.watched);
         let (dx, dy) = edges.shift(&usual)?;
         let hundredths = |cells: i32, of: usize| i8::try_from(cells * 100 / of.max(1) as i32).ok();
