@@ -5,13 +5,13 @@
 
 mod alarms;
 mod fleet;
+mod summary;
 mod timekeeper;
 pub mod usage;
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use serde::Serialize;
 use tokio::{
     net::TcpListener,
     sync::{Notify, watch},
@@ -36,6 +36,7 @@ use crate::{
 };
 
 use fleet::Fleet;
+pub use summary::Summary;
 use timekeeper::Timekeeper;
 use usage::PeakMemory;
 
@@ -51,31 +52,6 @@ const CHANGES_LOOKED_AT: u32 = 1000;
 
 /// How a run ends that was asked to, for the evidence of the gap that follows.
 const STOPPED: &str = "stopped by a person or the service manager (a signal)";
-
-/// What a run did, printed by `serve --summary` and `demo`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Summary {
-    /// Cameras taking part at the end.
-    pub cameras: usize,
-    /// Access units received from the first key frame of each session on.
-    pub packets_received: u64,
-    /// Access units on disk.
-    pub packets_recorded: u64,
-    /// Fragments on disk.
-    pub fragments: u64,
-    /// Frames decoded by the child.
-    pub frames_decoded: u64,
-    /// Runs of the detector.
-    pub inferences: u64,
-    /// Confirmed tracks.
-    pub tracks: u64,
-    /// Events opened.
-    pub events: u64,
-    /// Of this process and its child.
-    pub cpu_seconds: f64,
-    /// The most memory both held at once.
-    pub rss_bytes_max: u64,
-}
 
 /// The database in a data folder.
 const DATABASE: &str = "vonglau.db";

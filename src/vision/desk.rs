@@ -454,8 +454,8 @@ mod tests {
     fn cameras_take_turns_and_only_the_newest_frame_of_each_waits() {
         let desk = Desk::default();
         let cameras = ROUND_FRAMES as i64 + 1;
-        (1..=cameras).for_each(|c| desk.frame(frame(c, c)));
-        desk.frame(frame(1, 100));
+        assert!((1..=cameras).all(|c| !desk.frame(frame(c, c))));
+        assert!(desk.frame(frame(1, 100)), "the older one is replaced");
         let next = || match desk.next() {
             Job::Frames(round) => round.iter().map(|f| (f.camera.0, f.time.0)).collect::<Vec<_>>(),
             other => panic!("{other:?}"),

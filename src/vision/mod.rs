@@ -39,6 +39,7 @@ use crate::{
 pub mod analyze;
 mod asked;
 pub mod brute;
+mod check;
 pub mod child;
 pub mod decode;
 pub mod desk;

@@ -100,7 +100,7 @@ impl Stage {
     /// `before` is done before the camera is there.
     pub fn open(before: impl FnOnce(&Vision)) -> Self {
         let (clock, board, counters) = (Clock::machine(), Arc::new(Board::default()), Arc::new(Counters::default()));
-        let (program, mut tasks) = (PathBuf::from(env!("CARGO_BIN_EXE_vonglau")), Tasks::new());
+        let (program, mut tasks) = (PathBuf::from(env!("CARGO_BIN_EXE_vonglau")).into(), Tasks::new());
         let stop = Stop::new();
         let (vision, out) =
             Vision::start(program, Ok(None), clock.clone(), counters.clone(), board.clone(), stop, &mut tasks);
