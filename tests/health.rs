@@ -89,7 +89,8 @@ impl Post {
         stage.runs().await;
         Self { stage, store, stop, tasks }
     }
-    /// Plays so many seconds, a picture each, until that is said.
+    /// Plays so many seconds, a picture each, until that is said. A decoder gives pictures out by twos, and only the newest
+    /// is looked at: half of them count.
     async fn until(&mut self, fault: Option<PictureFault>, seconds: u64, draw: impl Fn(u64) -> Vec<u8>) {
         let film = Film::draw(seconds, 1, draw);
         self.stage.play(&film).await;
@@ -106,7 +107,7 @@ impl Post {
 async fn faults_of_a_picture_come_and_go_as_they_are_drawn_and_are_kept_as_spans() {
     let mut post = Post::open().await;
     let good = |i: u64| street(i, i, 0);
-    post.until(None, 60, good).await;
+    post.until(None, 120, good).await;
     assert_eq!(post.stage.board.health(CAMERA).unwrap().health.measured.light, Light::Day);
     let holds = async || !post.store.references(Some(CAMERA)).await.unwrap().is_empty();
     wait::holds(holds).await;
@@ -145,13 +146,13 @@ async fn faults_of_a_picture_come_and_go_as_they_are_drawn_and_are_kept_as_spans
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_view_that_a_person_takes_for_right_is_the_new_reference() {
     let mut post = Post::open().await;
-    post.until(None, 60, |i| street(i, i, 0)).await;
+    post.until(None, 120, |i| street(i, i, 0)).await;
     post.until(Some(PictureFault::Moved), 80, |i| street(i, i, 35)).await;
     post.store.accept_view(&Actor { name: "test".into() }, CAMERA, WallTime(2)).await.unwrap();
     post.stage.board.forget_health(CAMERA);
     post.stage.vision.accept_view(CAMERA);
     assert!(post.store.references(Some(CAMERA)).await.unwrap().is_empty());
-    post.until(None, 60, |i| street(i, i, 35)).await;
+    post.until(None, 120, |i| street(i, i, 35)).await;
     wait::holds(async || !post.store.references(Some(CAMERA)).await.unwrap().is_empty()).await;
     post.until(Some(PictureFault::Moved), 80, |i| street(i, i, 0)).await;
     post.stop.ask();

@@ -1,7 +1,7 @@
 //! Drawn pictures as a camera's packets, played into the real vision child on their own times: as fast as it takes them.
 #![allow(dead_code, reason = "each test program plays its own part of it")]
 
-use std::{collections::VecDeque, path::PathBuf, sync::Arc};
+use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use gstreamer as gst;
@@ -27,6 +27,9 @@ pub const HEIGHT: u32 = 180;
 pub const CAMERA: CameraId = CameraId(7);
 /// Frames a decoder may hold back until more packets come.
 const HELD_BACK: usize = 2;
+/// How often it is looked whether the child is still the same, and how often at most for one picture.
+const LOOK: Duration = Duration::from_millis(200);
+const PATIENCE: u32 = 300;
 
 /// An encoded film: time from its start in microseconds, key, data; and how it is coded.
 pub struct Film {
@@ -116,6 +119,7 @@ impl Stage {
     /// Plays a film once; times go on. What was seen of it until its last packets went: not always the last frames.
     pub async fn play(&mut self, film: &Film) -> Vec<FrameSeen> {
         let mut seen = Vec::new();
+        let restarts = self.counters.vision_restarts.get();
         let (start, mut sent) = (self.time, VecDeque::from([self.time; HELD_BACK]));
         for (time, key, data) in &film.packets {
             let packet = Packet {
@@ -134,9 +138,18 @@ impl Stage {
             wait::done(self.sender.send(packet)).await.expect("vision takes packets");
             sent.push_back(start.plus_us(*time));
             // Only the newest frame waits for the analysis: of a film that runs ahead only parts would be seen.
+            let mut waited = 0;
             let reached = sent.pop_front().filter(|time| *time > start);
             while reached.is_some_and(|time| seen.last().is_none_or(|f: &FrameSeen| f.time < time)) {
-                let frame = wait::done(self.out.seen.recv()).await.expect("vision goes on");
+                let Ok(frame) = tokio::time::timeout(LOOK, self.out.seen.recv()).await else {
+                    // A child that was started anew on a loaded machine sees nothing before the next key frame.
+                    if self.counters.vision_restarts.get() > restarts || waited > PATIENCE {
+                        break;
+                    }
+                    waited += 1;
+                    continue;
+                };
+                let frame = frame.expect("vision goes on");
                 // One of the film before may come late.
                 seen.extend((frame.time >= start).then_some(frame));
             }
