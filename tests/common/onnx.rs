@@ -87,37 +87,68 @@ fn model(graph: &Message, names: Option<&str>) -> Vec<u8> {
     }
 }
 
-/// A detector in the layout of YOLOX that finds red: `images` [1,3,128,128] BGR to `output` [1,336,7]; the labels, in
-/// its metadata unless `names` is `None`, should be two. A cell of the finest grid that is red by at least a third says
-/// class 0 with a score of its redness and a box of 40 pixels around its middle.
+/// Cells of the finest grid over which something red is gathered.
+const REACH: i64 = 9;
+
+/// A detector in the layout of YOLOX that finds red things of any size up to half its input: `images` [1,3,128,128] BGR to
+/// `output` [1,336,7]; the labels, in its metadata unless `names` is `None`, should be two. The cell of the finest grid
+/// that lies in the middle of something red says class 0 with a score of its redness and a square as large as what is red.
 #[must_use]
 pub fn red_detector(names: Option<&str>) -> Vec<u8> {
     let grey = 1.0 / 255.0;
-    // Outputs: cx, cy, w, h, object, class 0, class 1. Blue, green and red go into `object` alone.
-    let mut weights = vec![0.0f32; 7 * 3];
-    weights[4 * 3..5 * 3].copy_from_slice(&[-grey / 2.0, -grey / 2.0, grey]);
-    let width = 5.0f32.ln();
-    let fine = [0.5, 0.5, width, width, 0.0, 1.0, 0.0];
-    let coarse = [0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0];
-    let mut graph = Message::default();
-    let mut joined = Vec::new();
-    for stride in [8i64, 16, 32] {
-        let named = |what: &str| format!("{what}{stride}");
-        let size = Attribute::Ints("kernel_shape", vec![stride, stride]);
-        let steps = Attribute::Ints("strides", vec![stride, stride]);
-        graph = graph.message(1, &node("AveragePool", &["images"], &named("mean"), &[size, steps]));
-        let inputs = [named("mean"), named("weights"), named("bias")];
-        graph = graph.message(1, &node("Conv", &inputs.each_ref().map(String::as_str), &named("grid"), &[]));
-        graph = graph.message(1, &node("Reshape", &[&named("grid"), "flat"], &named("rows"), &[]));
-        let (w, b) = if stride == 8 { (weights.clone(), fine) } else { (vec![0.0; 21], coarse) };
-        graph = graph.message(5, &floats(&named("weights"), &[7, 3, 1, 1], &w));
-        graph = graph.message(5, &floats(&named("bias"), &[7], &b));
-        joined.push(named("rows"));
+    let square = |cell: &dyn Fn(i64, i64) -> f32| -> Vec<f32> {
+        let middle = REACH / 2;
+        (0..REACH * REACH).map(|i| cell((i % REACH - middle).abs(), (i / REACH - middle).abs())).collect()
+    };
+    let around = || {
+        let half = REACH / 2;
+        [Attribute::Ints("kernel_shape", vec![REACH, REACH]), Attribute::Ints("pads", vec![half; 4])]
+    };
+    let cells =
+        |stride: i64| [Attribute::Ints("kernel_shape", vec![stride; 2]), Attribute::Ints("strides", vec![stride; 2])];
+    // Where the weighted redness around is greatest, something red has its middle.
+    let mut graph = Message::default()
+        .message(1, &node("AveragePool", &["images"], "mean8", &cells(8)))
+        .message(1, &node("Conv", &["mean8", "redness"], "signed", &[]))
+        .message(1, &node("Relu", &["signed"], "red", &[]))
+        .message(1, &node("Conv", &["red", "all"], "amount", &around()))
+        .message(1, &node("Conv", &["red", "cone"], "heaped", &around()))
+        .message(1, &node("MaxPool", &["heaped"], "summit", &around()))
+        .message(1, &node("Sub", &["heaped", "summit"], "below", &[]))
+        .message(1, &node("Mul", &["below", "steep"], "steeply", &[]))
+        .message(1, &node("Add", &["steeply", "one"], "near", &[]))
+        .message(1, &node("Relu", &["near"], "top", &[]))
+        .message(1, &node("Mul", &["top", "red"], "object", &[]))
+        .message(1, &node("Add", &["amount", "little"], "some", &[]))
+        .message(1, &node("Log", &["some"], "area", &[]))
+        .message(1, &node("Mul", &["area", "half"], "side", &[]))
+        .message(1, &node("Mul", &["red", "zero"], "nought", &[]))
+        .message(1, &node("Add", &["nought", "half"], "middle", &[]))
+        .message(1, &node("Add", &["nought", "one"], "certain", &[]));
+    let channels = ["middle", "middle", "side", "side", "object", "certain", "nought"];
+    graph = graph.message(1, &node("Concat", &channels, "grid8", &[Attribute::Int("axis", 1)]));
+    // The coarser grids say nothing.
+    for stride in [16i64, 32] {
+        let [mean, grid] = ["mean", "grid"].map(|what| format!("{what}{stride}"));
+        graph = graph
+            .message(1, &node("AveragePool", &["images"], &mean, &cells(stride)))
+            .message(1, &node("Conv", &[&mean, "nothing"], &grid, &[]));
     }
-    let joined: Vec<_> = joined.iter().map(String::as_str).collect();
+    let rows = [8, 16, 32].map(|stride| format!("rows{stride}"));
+    for (rows, stride) in rows.iter().zip([8, 16, 32]) {
+        graph = graph.message(1, &node("Reshape", &[&format!("grid{stride}"), "flat"], rows, &[]));
+    }
+    let scalars = [("steep", 50.0), ("one", 1.0), ("little", 0.01), ("half", 0.5), ("zero", 0.0)];
+    for (name, number) in scalars {
+        graph = graph.message(5, &floats(name, &[1], &[number]));
+    }
     graph = graph
-        .message(1, &node("Concat", &joined, "all", &[Attribute::Int("axis", 2)]))
-        .message(1, &node("Transpose", &["all"], "output", &[Attribute::Ints("perm", vec![0, 2, 1])]))
+        .message(1, &node("Concat", &rows.each_ref().map(String::as_str), "joined", &[Attribute::Int("axis", 2)]))
+        .message(1, &node("Transpose", &["joined"], "output", &[Attribute::Ints("perm", vec![0, 2, 1])]))
+        .message(5, &floats("redness", &[1, 3, 1, 1], &[-grey / 2.0, -grey / 2.0, grey]))
+        .message(5, &floats("all", &[1, 1, REACH, REACH], &square(&|_, _| 1.0)))
+        .message(5, &floats("cone", &[1, 1, REACH, REACH], &square(&|x, y| 1.0 - (x + y) as f32 / REACH as f32)))
+        .message(5, &floats("nothing", &[7, 3, 1, 1], &[0.0; 21]))
         .message(5, &ints("flat", &[1, 7, -1]))
         .text(2, "red")
         .message(11, &value("images", &[1, 3, SIDE, SIDE]))

@@ -22,6 +22,8 @@ const RECENT_S: f32 = 0.6;
 /// it is background from then on. Otherwise a place where something stood in the first picture would seem to move for
 /// a minute after it had gone.
 pub const STILL_S: f32 = 6.0;
+/// … while little is known yet: what stood in the first picture and has left must not seem to move for long.
+pub const STILL_NEW_S: f32 = 2.5;
 /// Noise (mean absolute difference) of a cell nothing is known about, and the bounds of the estimate, in grey levels.
 const NOISE_START: f32 = 2.0;
 /// … and of one that sees another light: an infrared picture is noisier than the one before.
@@ -108,6 +110,7 @@ struct Pace {
     noise: f32,
     recent: f32,
     fall: f32,
+    still_s: f32,
 }
 
 /// `1 - e^(-dt/tau)`: how far a running average goes in `dt` seconds.
@@ -198,9 +201,9 @@ impl Block {
             recent[i] += pace.recent * (picture[i] - recent[i]);
             // A changed cell that has rested for long enough.
             let rests = still_s[i] * (1.0 - same[i]);
-            former[i] = if rests >= STILL_S { background[i] } else { former[i] };
-            background[i] = if rests >= STILL_S { recent[i] } else { background[i] };
-            noise[i] = if rests >= STILL_S { NOISE_START } else { noise[i] };
+            former[i] = if rests >= pace.still_s { background[i] } else { former[i] };
+            background[i] = if rests >= pace.still_s { recent[i] } else { background[i] };
+            noise[i] = if rests >= pace.still_s { NOISE_START } else { noise[i] };
         }
     }
 }
@@ -250,8 +253,8 @@ impl Cells {
         }
         far as usize
     }
-    /// Follows the picture judged last.
-    pub fn learn(&mut self, picture: &[u8], over: &Thresholds, dt_s: f32) {
+    /// Follows the picture judged last; what keeps its new grey for `still_s` seconds is background.
+    pub fn learn(&mut self, picture: &[u8], over: &Thresholds, dt_s: f32, still_s: f32) {
         let pace = Pace {
             dt_s,
             quiet: share(dt_s, QUIET_S),
@@ -260,6 +263,7 @@ impl Cells {
             noise: share(dt_s, NOISE_S),
             recent: share(dt_s, RECENT_S),
             fall: UNREST_FALL * dt_s,
+            still_s,
         };
         let (level, _) = self.level.as_chunks::<LANES>();
         let (difference, _) = self.difference.as_chunks::<LANES>();

@@ -15,7 +15,7 @@ pub mod movers;
 
 use self::{
     blobs::{Blobs, CellBox, around, grown, merge},
-    cells::{Cells, Thresholds},
+    cells::{Cells, STILL_NEW_S, STILL_S, Thresholds},
     light::Light,
     movers::{Movers, Taken},
 };
@@ -39,6 +39,9 @@ const GREY_BELOW: f32 = 1.2;
 const COLOUR_ABOVE: f32 = 2.5;
 /// So long after an infrared filter has moved the exposure is still being found, seconds: everything is learned anew.
 const SETTLE_S: f32 = 1.5;
+
+/// A scene is new for so long, seconds.
+const NEW_S: f32 = 20.0;
 
 /// What counts as motion.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -86,6 +89,8 @@ pub struct Motion {
     /// Whether the pictures have no colour; unknown until one was clearly the one or the other.
     grey: Option<bool>,
     settle_s: f32,
+    /// Since the scene was learned, seconds.
+    age_s: f32,
     stirs: bool,
 }
 
@@ -114,6 +119,7 @@ impl Motion {
             last: None,
             grey: None,
             settle_s: 0.0,
+            age_s: 0.0,
             stirs: false,
         }
     }
@@ -150,7 +156,9 @@ impl Motion {
         self.blobs.count_known(|cell| self.cells.is_known(cell));
         let taken = Taken { dt_s, grey: self.grey == Some(true), width: self.width, height: self.height };
         self.movers.step(self.blobs.all(), taken);
-        self.cells.learn(picture.luma, &over, dt_s);
+        self.age_s += dt_s;
+        let still_s = if self.age_s < NEW_S { STILL_NEW_S } else { STILL_S };
+        self.cells.learn(picture.luma, &over, dt_s, still_s);
         self.know_places(dt_s);
         self.regions()
     }
@@ -175,6 +183,7 @@ impl Motion {
         Thresholds { levels: threshold, noise_factor, weak }
     }
     fn begin_anew(&mut self, luma: &[u8]) {
+        self.age_s = 0.0;
         self.cells.learn_anew(luma);
         self.movers.clear();
     }

@@ -2,8 +2,9 @@
 
 use super::{Parent, WireError};
 use crate::{
+    domain::time::BootTime,
     runtime::{ask::Snapshot, board::Picture},
-    vision::link::{LinkError, Totals, Up},
+    vision::link::{Effort, LinkError, Totals, Up},
 };
 
 impl Parent {
@@ -66,25 +67,8 @@ impl Parent {
             Up::SnapshotGone { id } => self.asked.snapshot(id, None),
             Up::StillDone { id, jpeg } => self.asked.still(id, jpeg),
             Up::Totals(totals) => self.count(totals),
-            Up::Effort(effort) => {
-                for frames in &effort.cameras {
-                    if self.lanes.get(&frames.camera).is_some_and(|l| l.generation == frames.generation) {
-                        self.flows.told(frames);
-                    }
-                }
-                self.duty.effort(&effort, now);
-            }
-            Up::Detector { name, why } => {
-                if let Some(wire) = &mut self.wire {
-                    wire.loading = false;
-                }
-                self.model_deaths = 0;
-                match (&name, &why) {
-                    (Some(name), _) => tracing::info!(detector = name, "detector loaded"),
-                    (None, why) => tracing::warn!(why = why.as_deref(), "no detector: only motion is seen"),
-                }
-                self.given.board.vision.send_modify(|state| (state.detector, state.why) = (name, why));
-            }
+            Up::Effort(effort) => self.effort(&effort, now),
+            Up::Detector { name, why } => self.detector(name, why),
             Up::Failure { text } => {
                 if let Some(times) = self.failed.say(1, self.now()) {
                     tracing::warn!(text, times, "vision");
@@ -96,6 +80,25 @@ impl Parent {
             Up::Done => return Err(LinkError::Impossible("an end nobody asked for").into()),
         }
         Ok(())
+    }
+    fn effort(&mut self, effort: &Effort, now: BootTime) {
+        for frames in &effort.cameras {
+            if self.lanes.get(&frames.camera).is_some_and(|l| l.generation == frames.generation) {
+                self.flows.told(frames);
+            }
+        }
+        self.duty.effort(effort, now);
+    }
+    fn detector(&mut self, name: Option<String>, why: Option<String>) {
+        if let Some(wire) = &mut self.wire {
+            wire.loading = false;
+        }
+        self.model_deaths = 0;
+        match (&name, &why) {
+            (Some(name), _) => tracing::info!(detector = name, "detector loaded"),
+            (None, why) => tracing::warn!(why = why.as_deref(), "no detector: only motion is seen"),
+        }
+        self.given.board.vision.send_modify(|state| (state.detector, state.why) = (name, why));
     }
     fn count(&mut self, totals: Totals) {
         self.totals = totals;
