@@ -33,7 +33,7 @@ const ANOTHER_SCENE_S: f32 = 30.0;
 const STEP_S: (f32, f32) = (0.01, 4.0);
 /// Pictures further apart than this, seconds, do not tell what stays from what passes.
 const SELDOM_S: f32 = 0.7;
-/// Below this mean distance of the chroma from grey (of 127) a picture has no colour; above the other it has. Between
+/// Below this distance of the chroma from grey (of 128) a picture has no colour; above the other it has. Between
 /// them it stays what it was, so that a foggy evening does not switch to and fro.
 const GREY_BELOW: f32 = 1.2;
 const COLOUR_ABOVE: f32 = 2.5;
@@ -68,7 +68,7 @@ pub struct Small<'a> {
     pub time: MediaTime,
     /// Grey bytes, row by row.
     pub luma: &'a [u8],
-    /// Mean distance of its chroma from grey, 0..=127; `None` where nothing is known about it.
+    /// Median distance of its chroma from grey, 0..=128; `None` where nothing is known about it.
     pub colour: Option<f32>,
 }
 
