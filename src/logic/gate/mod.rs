@@ -120,7 +120,7 @@ impl Motion {
     /// Looks at the next picture and says which regions move. A picture of another size is ignored.
     pub fn step(&mut self, picture: &Small<'_>) -> Vec<NormBox> {
         self.stirs = false;
-        if picture.luma.len() != self.cells.len() || picture.luma.is_empty() {
+        if picture.luma.len() != self.cells.count() || picture.luma.is_empty() {
             return Vec::new();
         }
         let since_s = self.last.replace(picture.time).map(|last| picture.time.since(last) as f32 / 1e6);
