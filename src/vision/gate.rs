@@ -27,14 +27,20 @@ fn cells(width: u32, height: u32) -> (u32, u32) {
     ((across as u32).min(width.max(1)), (down as u32).min(height.max(1)))
 }
 
-/// Mean distance of the chroma from grey, 0..=127.
+/// Median distance of the chroma from grey, 0..=128: one red bus in a grey street is no colour of the street.
 fn colour(frame: &Frame) -> f32 {
     let (u, v) = frame.chroma();
-    let sampled = u.iter().step_by(CHROMA_STRIDE).zip(v.iter().step_by(CHROMA_STRIDE));
-    let (sum, count) = sampled.fold((0u32, 0u32), |(sum, count), (u, v)| {
-        (sum + u32::from(u.abs_diff(128)) + u32::from(v.abs_diff(128)), count + 2)
+    let mut bins = [0u32; 129];
+    for (u, v) in u.iter().step_by(CHROMA_STRIDE).zip(v.iter().step_by(CHROMA_STRIDE)) {
+        bins[usize::from(u.abs_diff(128).max(v.abs_diff(128)))] += 1;
+    }
+    let half = bins.iter().sum::<u32>().div_ceil(2);
+    let mut below = 0;
+    let median = bins.iter().position(|n| {
+        below += n;
+        below >= half
     });
-    sum as f32 / count.max(1) as f32
+    median.unwrap_or(0) as f32
 }
 
 /// The gate; a change of the picture's size starts it anew.
@@ -95,6 +101,22 @@ mod tests {
         assert_eq!(cells(704, 576), (199, 163));
         assert_eq!(cells(352, 288), (133, 108));
         assert_eq!(cells(4, 4), (4, 4));
+    }
+
+    #[test]
+    fn a_red_thing_in_a_grey_picture_is_no_colour_and_a_coloured_picture_is() {
+        let with_red = |share: usize| {
+            let (width, height) = (320u32, 180u32);
+            let mut data = vec![128u8; Frame::size_bytes(width, height)];
+            let luma = (width * height) as usize;
+            let quarter = luma / 4;
+            for plane in [luma, luma + quarter] {
+                data[plane..plane + quarter * share / 100].fill(220);
+            }
+            colour(&Frame { camera: CameraId(1), time: MediaTime(0), width, height, data: data.into() })
+        };
+        assert_eq!((with_red(0), with_red(40)), (0.0, 0.0));
+        assert_eq!(with_red(60), 92.0);
     }
 
     #[test]

@@ -187,7 +187,7 @@ impl Block {
             // One that was missed is no noise.
             let seen = difference[i].abs().min(NOISE_SEEN * noise[i] + 1.0);
             noise[i] += counts * (seen - noise[i]);
-            noise[i] = noise[i].max(NOISE_MIN).min(NOISE_MAX);
+            noise[i] = noise[i].clamp(NOISE_MIN, NOISE_MAX);
             let off = picture[i] - background[i];
             let slow = (pace.changed * off).max(-pace.most).min(pace.most);
             let goes = if same[i] > 0.5 { pace.quiet * off } else { slow };
@@ -220,7 +220,7 @@ impl Cells {
         Self { blocks, cells, difference: vec![0.0; padded], level: vec![SAME; padded] }
     }
     /// How many there are, watched or not.
-    pub const fn len(&self) -> usize {
+    pub const fn count(&self) -> usize {
         self.cells
     }
     /// Whether the cell is looked at.

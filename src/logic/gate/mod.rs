@@ -33,7 +33,7 @@ const ANOTHER_SCENE_S: f32 = 30.0;
 const STEP_S: (f32, f32) = (0.01, 4.0);
 /// Pictures further apart than this, seconds, do not tell what stays from what passes.
 const SELDOM_S: f32 = 0.7;
-/// Below this mean distance of the chroma from grey (of 127) a picture has no colour; above the other it has. Between
+/// Below this distance of the chroma from grey (of 128) a picture has no colour; above the other it has. Between
 /// them it stays what it was, so that a foggy evening does not switch to and fro.
 const GREY_BELOW: f32 = 1.2;
 const COLOUR_ABOVE: f32 = 2.5;
@@ -71,7 +71,7 @@ pub struct Small<'a> {
     pub time: MediaTime,
     /// Grey bytes, row by row.
     pub luma: &'a [u8],
-    /// Mean distance of its chroma from grey, 0..=127; `None` where nothing is known about it.
+    /// Median distance of its chroma from grey, 0..=128; `None` where nothing is known about it.
     pub colour: Option<f32>,
 }
 
@@ -126,7 +126,7 @@ impl Motion {
     /// Looks at the next picture and says which regions move. A picture of another size is ignored.
     pub fn step(&mut self, picture: &Small<'_>) -> Vec<NormBox> {
         self.stirs = false;
-        if picture.luma.len() != self.cells.len() || picture.luma.is_empty() {
+        if picture.luma.len() != self.cells.count() || picture.luma.is_empty() {
             return Vec::new();
         }
         let since_s = self.last.replace(picture.time).map(|last| picture.time.since(last) as f32 / 1e6);

@@ -14,6 +14,8 @@ const GONE_S: f32 = 0.7;
 const GONE_PICTURES: f32 = 1.6;
 /// Cells that changed for certain in a blob that counts at once.
 const LARGE: usize = 8;
+/// … and in one that does so by infrared light too.
+const HUGE: usize = 64;
 /// Pictures a small blob must be seen in, and one that is doubted: in a storm, or by infrared light, whose noise and
 /// key frames make blobs of their own.
 const SEEN_SMALL: u32 = 2;
@@ -248,6 +250,7 @@ impl Mover {
         let needed = match (taken.grey, large) {
             _ if storm.is_some() || is_glare(blob, taken) => SEEN_DOUBTED,
             (true, false) => SEEN_DOUBTED,
+            (true, true) if blob.strong >= HUGE => 1,
             (true, true) | (false, false) => SEEN_SMALL,
             (false, true) => 1,
         };
