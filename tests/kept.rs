@@ -54,7 +54,7 @@ fn a_figure_is_found_while_it_is_there_and_afterwards_by_its_colours_with_pictur
     write_figure(&video);
     let data = folder.path().join("data");
     std::fs::create_dir_all(data.join("models")).expect("a folder");
-    let model = common::onnx::red_detector(Some("{0: 'person', 1: 'car'}"));
+    let model = common::onnx::red_detector_around(Some("{0: 'person', 1: 'car'}"), SIDE as f32 / 44.0);
     std::fs::write(data.join("models/red.onnx"), &model).expect("the model is written");
     let cameras = Cameras::start(&["--cameras", "1", "--video", &video.display().to_string()]);
     let house = House::start(&data, &[]);
@@ -72,7 +72,7 @@ fn a_figure_is_found_while_it_is_there_and_afterwards_by_its_colours_with_pictur
     assert_eq!(track["class"], "person");
     let (votes, points) =
         (track["votes"]["person"].as_u64().expect("votes"), track["points"].as_u64().expect("points"));
-    assert!(votes > 20 && votes <= points, "{votes} of {points}");
+    assert!(votes > 6 && votes <= points, "{votes} of {points}");
     assert!(track["identity"].as_f64().expect("a number") > 0.8, "nobody else was there");
     for (part, colour) in [(0, "green"), (1, "blue")] {
         let best = &track["colours"][part]["shares"][0];
@@ -80,7 +80,8 @@ fn a_figure_is_found_while_it_is_there_and_afterwards_by_its_colours_with_pictur
     }
     for side in ["width_px", "height_px"] {
         let px = track[side].as_f64().expect("a size");
-        assert!((px - SIDE).abs() <= 2.0, "{side}: {px}");
+        // What is red is measured in cells of the detector's grid.
+        assert!((px - SIDE).abs() <= SLACK, "{side}: {px}");
     }
     for other in ["?upper=blue", "?lower=green", "?body=green", "?class=car"] {
         assert!(tracks(&house, other).is_empty(), "{other}");

@@ -61,22 +61,22 @@ fn every_layout_finds_a_red_cell_where_it_is() {
     let square = with_red(128, 128, [40, 56, 8, 8]);
     let wide = with_red(256, 128, [80, 48, 16, 16]);
     let models = [
-        ("yolox", red_detector(Some(NAMES))),
-        ("yolov8", red_detector_of("yolov8", false, Some(NAMES))),
-        ("yolov8 of f16", red_detector_of("yolov8", true, Some(NAMES))),
-        ("end2end", red_detector_of("end2end", false, Some(NAMES))),
-        ("end2end of f16", red_detector_of("end2end", true, Some(NAMES))),
+        ("yolox", 4.0, red_detector(Some(NAMES))),
+        ("yolov8", 20.0, red_detector_of("yolov8", false, Some(NAMES))),
+        ("yolov8 of f16", 20.0, red_detector_of("yolov8", true, Some(NAMES))),
+        ("end2end", 20.0, red_detector_of("end2end", false, Some(NAMES))),
+        ("end2end of f16", 20.0, red_detector_of("end2end", true, Some(NAMES))),
     ];
-    for (name, bytes) in models {
-        for (frame, expected) in [
-            (&square, [24.0 / 128.0, 40.0 / 128.0, 64.0 / 128.0, 80.0 / 128.0]),
-            (&wide, [24.0 / 128.0, 8.0 / 64.0, 64.0 / 128.0, 48.0 / 64.0]),
-        ] {
+    for (name, half, bytes) in models {
+        let around = |x: f32, y: f32, height: f32| {
+            [(x - half) / 128.0, (y - half) / height, (x + half) / 128.0, (y + half) / height]
+        };
+        for (frame, expected) in [(&square, around(44.0, 60.0, 128.0)), (&wide, around(44.0, 28.0, 64.0))] {
             let found = found(&bytes, frame);
             assert_eq!(found.len(), 1, "{name}: {found:?}");
             // Colour has half the resolution of brightness, so a block's edge is less red than its middle.
             assert!(found[0].class == Class::Person && found[0].score > 0.8, "{name}: {found:?}");
-            let near = found[0].rect.corners().iter().zip(expected).all(|(a, b): (&f32, f32)| (a - b).abs() < 2e-3);
+            let near = found[0].rect.corners().iter().zip(expected).all(|(a, b): (&f32, f32)| (a - b).abs() < 5e-3);
             assert!(near, "{name}: {found:?}, expected {expected:?}");
         }
     }

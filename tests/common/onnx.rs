@@ -95,6 +95,12 @@ const REACH: i64 = 9;
 /// that lies in the middle of something red says class 0 with a score of its redness and a square as large as what is red.
 #[must_use]
 pub fn red_detector(names: Option<&str>) -> Vec<u8> {
+    red_detector_around(names, 1.0)
+}
+
+/// The same with boxes so many times as large: what is red is the middle of something.
+#[must_use]
+pub fn red_detector_around(names: Option<&str>, times: f32) -> Vec<u8> {
     let grey = 1.0 / 255.0;
     let square = |cell: &dyn Fn(i64, i64) -> f32| -> Vec<f32> {
         let middle = REACH / 2;
@@ -121,7 +127,8 @@ pub fn red_detector(names: Option<&str>) -> Vec<u8> {
         .message(1, &node("Mul", &["top", "red"], "object", &[]))
         .message(1, &node("Add", &["amount", "little"], "some", &[]))
         .message(1, &node("Log", &["some"], "area", &[]))
-        .message(1, &node("Mul", &["area", "half"], "side", &[]))
+        .message(1, &node("Mul", &["area", "half"], "red_side", &[]))
+        .message(1, &node("Add", &["red_side", "times"], "side", &[]))
         .message(1, &node("Mul", &["red", "zero"], "nought", &[]))
         .message(1, &node("Add", &["nought", "half"], "middle", &[]))
         .message(1, &node("Add", &["nought", "one"], "certain", &[]));
@@ -138,7 +145,8 @@ pub fn red_detector(names: Option<&str>) -> Vec<u8> {
     for (rows, stride) in rows.iter().zip([8, 16, 32]) {
         graph = graph.message(1, &node("Reshape", &[&format!("grid{stride}"), "flat"], rows, &[]));
     }
-    let scalars = [("steep", 50.0), ("one", 1.0), ("little", 0.01), ("half", 0.5), ("zero", 0.0)];
+    let scalars =
+        [("steep", 50.0), ("one", 1.0), ("little", 0.01), ("half", 0.5), ("zero", 0.0), ("times", times.ln())];
     for (name, number) in scalars {
         graph = graph.message(5, &floats(name, &[1], &[number]));
     }
