@@ -50,8 +50,9 @@ fn main() {
     let Some(data) = shared_data("models").map(|models| models.parent().expect("a folder").to_owned()) else { return };
     if !vonglau::vision::telemetry_is_off() {
         // ONNX Runtime is not loaded otherwise, and a running program cannot set it for itself.
-        let again = Command::new(std::env::current_exe().expect("a path")).args(std::env::args().skip(1));
-        let status = { again }.env("ORT_DISABLE_TELEMETRY", "1").status().expect("it starts");
+        let mut again = Command::new(std::env::current_exe().expect("a path"));
+        let status =
+            again.args(std::env::args().skip(1)).env("ORT_DISABLE_TELEMETRY", "1").status().expect("it starts");
         std::process::exit(status.code().unwrap_or(1));
     }
     let model = Model::load(&data.join("models/yolox_nano.onnx")).expect("the model");
@@ -247,7 +248,9 @@ fn watch(address: &str, pid: u32, seconds: u64) -> (Vec<f64>, f64) {
     while since.elapsed() < Duration::from_secs(seconds) {
         std::thread::sleep(Duration::from_secs(1));
         let text = ureq::get(&url).call().expect("metrics").body_mut().read_to_string().expect("a text");
-        let lag = |l: &str| l.starts_with("vonglau_camera_lag_seconds{").then(|| l.rsplit(' ').next()?.parse().ok())?;
+        let lag = |l: &str| -> Option<f64> {
+            l.strip_prefix("vonglau_camera_lag_seconds{")?.rsplit(' ').next()?.parse().ok()
+        };
         // The first seconds are those of loading and of the first pictures.
         if since.elapsed() > Duration::from_secs(10) {
             lags.extend(text.lines().filter_map(lag));

@@ -1,6 +1,6 @@
 //! The list of tracks, one track, its pictures and its path.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use axum::{Json, extract::State, response::Response};
 use serde::Serialize;
@@ -116,8 +116,8 @@ pub(super) async fn list(_: Actor, State(state): State<AppState>, params: Params
     let mut cameras: BTreeMap<CameraId, Camera> = BTreeMap::new();
     let mut page = Vec::with_capacity(tracks.len());
     for track in tracks {
-        if !cameras.contains_key(&track.camera) {
-            cameras.insert(track.camera, cameras::find(&state, track.camera).await?);
+        if let Entry::Vacant(vacant) = cameras.entry(track.camera) {
+            vacant.insert(cameras::find(&state, track.camera).await?);
         }
         page.push(TrackJson::new(&state, track.clone(), &cameras[&track.camera]).await);
     }

@@ -238,7 +238,8 @@ fn weather_traffic_and_lights_are_no_faults() {
     let lightning = |i: i64| if i % 7 == 0 { Shot { light: 3.0, ..DAY } } else { DAY };
     let dazzled = |i: i64| if i % 25 < 12 { Shot { dazzle: 0.6, ..NIGHT } } else { NIGHT };
     let to_infrared = |i: i64| if i / 90 % 2 == 0 { DAY } else { INFRARED };
-    let scenes: [(&str, Shot, i64, &dyn Fn(i64) -> Shot); 9] = [
+    type Scene<'a> = (&'a str, Shot, i64, &'a dyn Fn(i64) -> Shot);
+    let scenes: [Scene<'_>; 9] = [
         ("rain", DAY, 150, &|_| Shot { rain: true, light: 0.7, noise: 4.0, ..DAY }),
         ("a lorry", DAY, 200, &lorry),
         ("dusk", DAY, 600, &dusk),

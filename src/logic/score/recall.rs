@@ -125,7 +125,9 @@ mod tests {
     use super::*;
     use crate::domain::{ids::CameraId, track::TrackPoint};
 
-    fn run(tracks: &[(i64, Class, &[(i64, f32)])]) -> Courses {
+    type Way<'a> = (i64, Class, &'a [(i64, f32)]);
+
+    fn run(tracks: &[Way<'_>]) -> Courses {
         let mut frames: BTreeMap<i64, Vec<TrackPoint>> = BTreeMap::new();
         for (track, class, places) in tracks {
             for (time, x) in *places {
