@@ -157,10 +157,19 @@ impl Stage {
         self.time = sent.back().copied().unwrap_or(start).plus_us(1_000_000);
         seen
     }
-    /// The camera's picture on the board, once it is of that time or later.
-    pub async fn picture(&self, since: MediaTime) -> image::RgbImage {
-        wait::holds(async || self.board.picture(CAMERA).is_some_and(|p| p.time >= since)).await;
-        read(&self.board.picture(CAMERA).expect("it hangs there").jpeg)
+    /// The camera's picture on the board, once it is of that time or later. The film is played again when none comes: a
+    /// child that was started anew on a loaded machine has lost what it was sent.
+    pub async fn picture(&mut self, since: MediaTime, film: &Film) -> image::RgbImage {
+        for _ in 0..10 {
+            for _ in 0..100 {
+                if let Some(picture) = self.board.picture(CAMERA).filter(|p| p.time >= since) {
+                    return read(&picture.jpeg);
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+            self.play(film).await;
+        }
+        panic!("no picture comes")
     }
     pub async fn end(mut self) {
         drop(self.sender);
