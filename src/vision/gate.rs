@@ -15,7 +15,7 @@ const CELLS: f64 = 14_400.0;
 const CELLS_FINE: f64 = 32_400.0;
 /// Pixels from which on a frame is looked at finely.
 const FINE_PIXELS: u64 = 200_000;
-/// Every so-manieth pixel of a chroma plane tells whether there is colour.
+/// One pixel of so many of a chroma plane is asked whether there is colour: a sample tells as much as all of them.
 const CHROMA_STRIDE: usize = 37;
 
 /// Cells across and down for a picture of that size, near its proportions.
