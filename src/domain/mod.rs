@@ -18,6 +18,7 @@ pub mod packet;
 pub mod query;
 pub mod refusal;
 pub mod rule;
+pub mod search;
 pub mod segment;
 pub mod time;
 pub mod track;

@@ -17,6 +17,7 @@ pub mod quota;
 pub mod retention;
 pub mod rules;
 pub mod score;
+pub mod search;
 pub mod seams;
 pub mod suspects;
 pub mod timeline;
