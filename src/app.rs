@@ -31,6 +31,7 @@ use crate::{
         tasks::{ShortTasks, Tasks},
         throttle::Throttle,
     },
+    search,
     store::Store,
     vision::{Program, Vision, model::Model},
 };
@@ -160,6 +161,7 @@ impl Seeing<'_> {
         core.spawn("retention", sweeper::run(parts, self.stop.clone()));
         let expiry = events::expiry::run(self.store.clone(), self.config.data.clone(), self.stop.clone());
         core.spawn("expiry", expiry);
+        core.spawn("search", search::run(self.store.clone(), self.clock.clone(), self.stop.clone()));
     }
 
     /// Starts the vision child and the events room behind it.

@@ -22,6 +22,8 @@ pub mod logic;
 pub mod record;
 /// Rank 1. Clock, tasks, stopping, counters and the board of live states.
 pub mod runtime;
+/// Rank 3. Packing what is over for the search; where something went next.
+pub mod search;
 /// Rank 3. Cameras to play with: a small RTSP server over clips or drawn scenes.
 pub mod sim;
 /// Rank 2. The only SQL, on SQLite and PostgreSQL.

@@ -11,6 +11,8 @@ mod engines;
 mod events;
 #[path = "store_contract/files.rs"]
 mod files;
+#[path = "store_contract/follow.rs"]
+mod follow;
 #[path = "store_contract/gaps.rs"]
 mod gaps;
 #[path = "store_contract/health.rs"]
@@ -25,5 +27,7 @@ mod recording;
 mod retention;
 #[path = "store_contract/rules.rs"]
 mod rules;
+#[path = "store_contract/search.rs"]
+mod search;
 #[path = "store_contract/tracks.rs"]
 mod tracks;

@@ -8,6 +8,7 @@ pub mod camera;
 pub mod colour;
 pub mod detection;
 pub mod event;
+pub mod follow;
 pub mod frame;
 pub mod geometry;
 pub mod health;

@@ -7,10 +7,13 @@ use crate::domain::{
     ids::EventId,
     query::{EventCursor, TrackCursor},
     refusal::Refusal,
+    search::{SearchCursor, Source},
 };
 
 const EVENTS: char = 'e';
 const TRACKS: char = 't';
+const FOUND_TRACK: char = 'x';
+const FOUND_EVENT: char = 'y';
 
 /// The text of a place.
 #[must_use]
@@ -38,6 +41,23 @@ pub fn encode_track(cursor: TrackCursor) -> String {
 /// A [`Refusal`] when it is not one that [`encode_track`] made.
 pub fn decode_track(text: &str) -> Result<TrackCursor, Refusal> {
     read(TRACKS, text).map(|(start_us, id)| TrackCursor { start_us, id })
+}
+
+/// The text of a place in what a search found.
+#[must_use]
+pub fn encode_found(cursor: SearchCursor) -> String {
+    let version = if cursor.source == Source::Event { FOUND_EVENT } else { FOUND_TRACK };
+    write(version, cursor.start_us, cursor.id)
+}
+
+/// The place in what a search found that a text stands for.
+///
+/// # Errors
+/// A [`Refusal`] when it is not one that [`encode_found`] made.
+pub fn decode_found(text: &str) -> Result<SearchCursor, Refusal> {
+    let (version, source) =
+        if text.starts_with(FOUND_EVENT) { (FOUND_EVENT, Source::Event) } else { (FOUND_TRACK, Source::Track) };
+    read(version, text).map(|(start_us, id)| SearchCursor { start_us, source, id })
 }
 
 fn write(version: char, start_us: i64, id: i64) -> String {
@@ -90,6 +110,10 @@ mod tests {
             prop_assert!(decode_track(&text).is_err(), "a place among events is none among tracks");
             let cursor = TrackCursor { start_us, id };
             prop_assert_eq!(decode_track(&encode_track(cursor)), Ok(cursor));
+            for source in Source::ALL {
+                let cursor = SearchCursor { start_us, source, id };
+                prop_assert_eq!(decode_found(&encode_found(cursor)), Ok(cursor));
+            }
         }
 
         #[test]

@@ -12,7 +12,7 @@
 //! microseconds (zigzag); then for each point the milliseconds since the one before and, zigzag, how far its left, top,
 //! right and bottom edge lie, in 1/4096, from where they would be had the box gone on as before.
 
-use crate::domain::{geometry::NormBox, time::MediaTime};
+use crate::domain::{geometry::NormBox, search::Heading, time::MediaTime};
 
 /// Written first; grows with every change.
 const VERSION: u8 = 1;
@@ -22,6 +22,8 @@ const GRID: f32 = 4096.0;
 const TOLERANCE: u32 = 16;
 /// So many points are kept; when there are more, they are thinned out to half of it.
 const POINTS_MAX: usize = 512;
+/// One that moved less, 0..=1 of the picture, has no heading.
+const HEADING_LEAST: f32 = 0.1;
 /// More points or a wider bound than [`Way`] ever writes are not believed.
 const READ_MAX: u64 = 4096;
 
@@ -304,6 +306,21 @@ pub fn decode(mut bytes: &[u8]) -> Result<(Vec<Place>, f32), PathError> {
         return Err(PathError::Impossible("bytes behind the last point"));
     }
     Ok((places, bound as f32 / GRID))
+}
+
+/// Which way a way goes on the whole: by its foot point, along the axis on which it moved more; `None` when it moved less
+/// than a tenth of the picture.
+#[must_use]
+pub fn heading(places: &[Place]) -> Option<Heading> {
+    let (first, last) = (places.first()?.rect.foot(), places.last()?.rect.foot());
+    let (x, y) = (last.x - first.x, last.y - first.y);
+    match (x.abs() >= y.abs(), x.abs().max(y.abs()) >= HEADING_LEAST) {
+        (_, false) => None,
+        (true, _) if x < 0.0 => Some(Heading::Left),
+        (true, _) => Some(Heading::Right),
+        (false, _) if y < 0.0 => Some(Heading::Far),
+        (false, _) => Some(Heading::Near),
+    }
 }
 
 #[cfg(test)]

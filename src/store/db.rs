@@ -73,6 +73,23 @@ impl Tx {
             Self::Postgres(_) => self.rows::<(i64,)>(Sql::new(postgres)).await.map(drop),
         }
     }
+    /// Nobody else changes tracks or events until this transaction ends. SQLite knows one writer anyway.
+    pub(super) async fn hold_still(&mut self) -> Result<()> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(_) => self.execute(Sql::new("lock table track, event in share mode")).await.map(drop),
+        }
+    }
+    /// Enters the words of a phrase into SQLite's text index; PostgreSQL keeps its own in step.
+    pub(super) async fn index_words(&mut self, phrase: i64, folded: &str) -> Result<()> {
+        match self {
+            Self::Sqlite(_) => {
+                let text = "insert into phrase_words (rowid, folded) values ($1, $2)";
+                self.execute(Sql::new(text).bind(phrase).bind(folded)).await.map(drop)
+            }
+            Self::Postgres(_) => Ok(()),
+        }
+    }
     async fn commit(self) -> Result<()> {
         match self {
             Self::Sqlite(tx) => tx.commit().await?,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{At, Result, Store, StoreError, page::Page, sql::Sql, to_json};
+use super::{At, Result, Store, StoreError, page::Page, search, sql::Sql, to_json};
 use crate::domain::{
     detection::Class,
     event::Event,
@@ -87,7 +87,16 @@ impl Store {
             .bind(to_json(&event.path))
             .bind(event.model_sha256.clone())
             .bind(numbers_json(&event.numbers));
-        self.write(|tx| Box::pin(async move { Ok(EventId(tx.number(insert).await?)) })).await
+        let (name, over) = (event.rule_name.clone(), (!event.open).then_some(event.start_us));
+        self.write(move |tx| {
+            Box::pin(async move {
+                let id = tx.number(insert).await?;
+                search::enter_phrases(tx, [name]).await?;
+                tx.unpack_hours(over).await?;
+                Ok(EventId(id))
+            })
+        })
+        .await
     }
 
     /// Writes the event's newer state; an older or equal revision than the stored one changes nothing. Camera and rule
@@ -113,11 +122,14 @@ impl Store {
             .bind(to_json(&event.path))
             .bind(event.model_sha256.clone())
             .bind(numbers_json(&event.numbers));
+        let over = (!event.open).then_some(event.start_us);
         self.write(move |tx| {
             Box::pin(async move {
-                if tx.execute(update).await? == 0 {
-                    let there: Option<(i64,)> = tx.row(Sql::new("select id from event where id = $1").bind(id)).await?;
-                    there.ok_or(StoreError::NotFound { what: "event", id })?;
+                let before = Sql::new("select start_us from event where id = $1").bind(id);
+                let there: Option<(i64,)> = tx.row(before).await?;
+                let (before_us,) = there.ok_or(StoreError::NotFound { what: "event", id })?;
+                if tx.execute(update).await? > 0 {
+                    tx.unpack_hours(over.into_iter().flat_map(|start_us| [start_us, before_us])).await?;
                 }
                 Ok(())
             })
@@ -152,8 +164,26 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn close_open_events(&self) -> Result<u64> {
-        let close = Sql::new("update event set open = false, revision = revision + 1 where open");
-        self.write(|tx| Box::pin(async move { tx.execute(close).await })).await
+        let close = Sql::new("update event set open = false, revision = revision + 1 where open returning start_us");
+        self.write(|tx| {
+            Box::pin(async move {
+                let closed: Vec<(i64,)> = tx.rows(close).await?;
+                tx.unpack_hours(closed.iter().map(|(start_us,)| *start_us)).await?;
+                Ok(closed.len() as u64)
+            })
+        })
+        .await
+    }
+
+    /// Several events, in any order; those that are gone are left out.
+    pub(super) async fn events_by_id(&self, ids: &[i64]) -> Result<Vec<Event>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut sql = Sql::new(EVENTS);
+        sql.push(" where id in ").push_list(ids.iter().copied());
+        let rows: Vec<EventRow> = self.db.rows(sql).await?;
+        rows.into_iter().map(EventRow::event).collect()
     }
 }
 

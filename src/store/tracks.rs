@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::{At, Result, Store, page::Page, sql::Sql, to_json};
-use crate::domain::{
-    colour::{Part, PartColours},
-    detection::Class,
-    ids::{CameraId, TrackId},
-    query::{TrackCursor, TrackQuery},
-    time::Span,
-    track::TrackPoint,
+use crate::{
+    domain::{
+        colour::{Part, PartColours},
+        detection::Class,
+        ids::{CameraId, TrackId},
+        query::{TrackCursor, TrackQuery},
+        search::{Heading, Size},
+        time::Span,
+        track::TrackPoint,
+    },
+    logic::path,
 };
 
 /// A confirmed track as kept.
@@ -40,6 +44,12 @@ pub struct TrackRow {
 impl TrackRow {
     fn bits(&self, part: Part) -> i64 {
         self.colours.iter().filter(|c| c.part == part).fold(0, |bits, c| bits | c.bits())
+    }
+    /// Which way it went, by its path; a path that cannot be read tells nothing.
+    #[must_use]
+    pub fn heading(&self) -> Option<Heading> {
+        let (places, _) = path::decode(&self.path).ok()?;
+        path::heading(&places)
     }
 }
 
@@ -115,6 +125,7 @@ impl Store {
         }
         let statements: Vec<(Option<Sql>, Sql)> =
             tracks.iter().map(|track| (track.id.map(|id| update(id, track)), insert(track))).collect();
+        let over: Vec<i64> = tracks.iter().filter(|track| !track.open).map(|track| track.span.start_us).collect();
         self.write(|tx| {
             Box::pin(async move {
                 let mut ids = Vec::with_capacity(statements.len());
@@ -128,6 +139,7 @@ impl Store {
                         None => tx.number(insert).await?,
                     });
                 }
+                tx.unpack_hours(over).await?;
                 Ok(ids)
             })
         })
@@ -139,8 +151,15 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn close_open_tracks(&self) -> Result<u64> {
-        let close = Sql::new("update track set open = false where open");
-        self.write(|tx| Box::pin(async move { tx.execute(close).await })).await
+        let close = Sql::new("update track set open = false where open returning start_us");
+        self.write(|tx| {
+            Box::pin(async move {
+                let closed: Vec<(i64,)> = tx.rows(close).await?;
+                tx.unpack_hours(closed.iter().map(|(start_us,)| *start_us)).await?;
+                Ok(closed.len() as u64)
+            })
+        })
+        .await
     }
 
     /// One track, without its path.
@@ -152,6 +171,17 @@ impl Store {
         sql.push(" where id = ").push_bind(id);
         let row: Option<Stored> = self.db.row(sql).await?;
         row.map(Stored::row).transpose()
+    }
+
+    /// Several tracks, without their paths, in any order; those that are gone are left out.
+    pub(super) async fn tracks_by_id(&self, ids: &[i64]) -> Result<Vec<TrackRow>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut sql = Sql::new(TRACKS);
+        sql.push(" where id in ").push_list(ids.iter().copied());
+        let rows: Vec<Stored> = self.db.rows(sql).await?;
+        rows.into_iter().map(Stored::row).collect()
     }
 
     /// A track's path as it is kept; `None` when there is no such track or it has none.
@@ -199,10 +229,24 @@ impl Store {
         if ids.is_empty() {
             return Ok(0);
         }
-        let mut delete = Sql::new("delete from track where id in (select t.id from track t where t.id in ");
-        delete.push_list(ids.iter().copied());
-        delete.push(" and not ").push(LOCKED).push(")");
-        self.write(|tx| Box::pin(async move { tx.execute(delete).await })).await
+        let mut select = Sql::new("select t.id, t.start_us from track t where t.id in ");
+        select.push_list(ids.iter().copied());
+        select.push(" and not ").push(LOCKED);
+        self.write(|tx| {
+            Box::pin(async move {
+                let gone: Vec<(i64, i64)> = tx.rows(select).await?;
+                if gone.is_empty() {
+                    return Ok(0);
+                }
+                tx.forget_steps(gone.iter().map(|(id, _)| *id)).await?;
+                let mut delete = Sql::new("delete from track where id in ");
+                delete.push_list(gone.iter().map(|(id, _)| *id));
+                let removed = tx.execute(delete).await?;
+                tx.unpack_hours(gone.iter().map(|(_, start_us)| *start_us)).await?;
+                Ok(removed)
+            })
+        })
+        .await
     }
 }
 
@@ -246,7 +290,7 @@ fn push_filters(sql: &mut Sql, query: &TrackQuery) {
 
 const SET: &str = "class = $1, score = $2, box = $3, end_us = $4, points = $5, open = $6, identity = $7, votes = $8, \
                    colours = $9, upper_colours = $10, lower_colours = $11, body_colours = $12, width_px = $13, \
-                   height_px = $14, path = $15";
+                   height_px = $14, path = $15, heading = $16, size = $17";
 
 /// The values of [`SET`], in order.
 fn bound(sql: Sql, track: &TrackRow) -> Sql {
@@ -266,18 +310,21 @@ fn bound(sql: Sql, track: &TrackRow) -> Sql {
         .bind(width_px)
         .bind(height_px)
         .bind(track.path.clone())
+        .bind(track.heading().map(|heading| heading.name().to_owned()))
+        .bind(Size::of(track.best.rect.area()).name())
 }
 
 fn update(id: i64, track: &TrackRow) -> Sql {
     let mut sql = Sql::new("update track set ");
-    sql.push(SET).push(" where id = $16 returning id");
+    sql.push(SET).push(" where id = $18 returning id");
     bound(sql, track).bind(id)
 }
 
 fn insert(track: &TrackRow) -> Sql {
     let text = "insert into track (class, score, box, end_us, points, open, identity, votes, colours, upper_colours, \
-                lower_colours, body_colours, width_px, height_px, path, camera, number, start_us) \
-                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) returning id";
+                lower_colours, body_colours, width_px, height_px, path, heading, size, camera, number, start_us) \
+                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
+                returning id";
     bound(Sql::new(text), track).bind(track.camera.0).bind(track.best.track.0).bind(track.span.start_us)
 }
 

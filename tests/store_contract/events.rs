@@ -19,7 +19,7 @@ use crate::{
     rules::rule,
 };
 
-fn event(camera: CameraId, rule: RuleId, start_us: i64) -> Event {
+pub fn event(camera: CameraId, rule: RuleId, start_us: i64) -> Event {
     let rect = NormBox::new(0.123_456_79, 0.2, 0.3, 0.987_654_3).unwrap();
     Event {
         id: EventId(0),

@@ -17,7 +17,7 @@ use vonglau::{
 
 use crate::engines::{NOW, actor, camera, on_every_engine};
 
-fn track(camera: CameraId, number: i64, start_us: i64) -> TrackRow {
+pub fn track(camera: CameraId, number: i64, start_us: i64) -> TrackRow {
     let best = TrackPoint {
         track: TrackId(number),
         class: Class::Motorcycle,
@@ -41,7 +41,7 @@ fn track(camera: CameraId, number: i64, start_us: i64) -> TrackRow {
     }
 }
 
-fn coloured(part: Part, shares: &[(Colour, f32)]) -> PartColours {
+pub fn coloured(part: Part, shares: &[(Colour, f32)]) -> PartColours {
     PartColours {
         part,
         shares: shares.iter().map(|(colour, share)| ColourShare { colour: *colour, share: *share }).collect(),
