@@ -1,5 +1,7 @@
 //! The HTTP interface over real connections: every row of the table, refusals, pages, streams, stopping.
 
+#[path = "http_api/search.rs"]
+mod search;
 #[path = "http_api/server.rs"]
 mod server;
 #[path = "common/wait.rs"]

@@ -54,6 +54,7 @@ impl ApiError {
             "lock" => "khóa lưu giữ",
             "planned" => "lịch ngừng",
             "alarm" => "báo động",
+            "route" => "hành trình",
             other => other,
         };
         Self::NotFound(Refusal::new(

@@ -70,7 +70,7 @@ pub(super) struct EventJson {
 }
 
 impl EventJson {
-    async fn new(state: &AppState, event: Event, camera: &Camera) -> Self {
+    pub(super) async fn new(state: &AppState, event: Event, camera: &Camera) -> Self {
         Self {
             has_snapshot: media::has_snapshot(state, &event).await,
             clip: recorded(clip_span(&event), state.clock.media().us()),

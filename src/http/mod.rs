@@ -28,10 +28,13 @@ mod media;
 mod metrics;
 mod openapi;
 mod params;
+mod plan;
 mod range;
 /// The one table.
 pub mod routes;
+mod routes_followed;
 mod rules;
+mod search;
 mod serve;
 mod shapes;
 /// What handlers may use.

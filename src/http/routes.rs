@@ -5,8 +5,8 @@ use axum::{
 };
 
 use super::{
-    cameras, changes, events, gaps, guard, health, live, locks, media, metrics, openapi, rules, serve, shapes,
-    state::AppState, status, storage, timeline, tracks, video, web,
+    cameras, changes, events, gaps, guard, health, live, locks, media, metrics, openapi, plan, routes_followed, rules,
+    search, serve, shapes, state::AppState, status, storage, timeline, tracks, video, web,
 };
 
 /// What a person needs the right for; accounts will map roles to these.
@@ -18,6 +18,8 @@ pub enum Action {
     Playback,
     /// Look through events.
     Search,
+    /// Follow something from camera to camera, and keep its route.
+    Follow,
     /// Take recordings away.
     Export,
     /// Change cameras, shapes, rules.
@@ -179,6 +181,23 @@ const TRACK_FILTERS: &[Param] = &[
     Param { name: "limit", kind: Kind::Int, about: "Most tracks of the page, 1 to 200; 50 when not given." },
     Param { name: "cursor", kind: Kind::Text, about: "`next` of the page before, with the same filters." },
 ];
+const SEARCH: &[Param] = &[
+    Param { name: "q", kind: Kind::Text, about: "What a person typed; how it was understood is in the answer." },
+    Param { name: "what", kind: Kind::OneOf(&["track", "event"]), about: "Only what passed, or only events." },
+    Param {
+        name: "colour",
+        kind: Kind::OneOf(&["unknown"]),
+        about: "`unknown`: instead of those of the colours asked for, those of which none is known (infrared, too small).",
+    },
+    Param { name: "limit", kind: Kind::Int, about: "Most results of the page, 1 to 200; 50 when not given." },
+    Param { name: "cursor", kind: Kind::Text, about: "`next` of the page before, with the same question." },
+];
+const TALLY: &[Param] = &[
+    OF_CAMERAS,
+    SINCE,
+    UP_TO,
+    Param { name: "step", kind: Kind::OneOf(&["hour", "day"]), about: "How wide a step is; an hour when not given." },
+];
 const CROP: Param = Param {
     name: "of",
     kind: Kind::OneOf(&["largest", "sharpest"]),
@@ -333,6 +352,24 @@ table! {
         "Where it was; straight between the points, `error` away at most (0..=1 of the picture).", &[], None, Json("TrackPath");
     Get "/api/v1/tracks/{id}/picture.jpg", Search "track", tracks::picture,
         "A picture of a track.", &[CROP, TIME_SHOWN], None, Bytes("image/jpeg");
+    Get "/api/v1/search", Search "search", search::find,
+        "What passed and what rules said, by a typed line; the newest first, a page at a time.", SEARCH, None, Json("SearchPage");
+    Get "/api/v1/search/tally", Search "search", search::tally,
+        "How many passed by class and how many events by kind, by the hour or the day.", TALLY, None, Json("SearchTally");
+    Get "/api/v1/plan", Live "plan", plan::show,
+        "Where cameras stand, and the ways between them with their times.", &[], None, Json("Plan");
+    Put "/api/v1/plan", Configure "plan", plan::change,
+        "Draws the plan anew; what was learned of ways that stay is kept.", &[], Some("PlanDraft"), Json("Plan");
+    Get "/api/v1/routes", Follow "route", routes_followed::list,
+        "The routes that were followed, newest first.", &[], None, Json("RouteList");
+    Post "/api/v1/routes", Follow "route", routes_followed::begin,
+        "Begins to follow what was seen; of a person only in a named case and with a reason.", &[], Some("RouteDraft"), Created("Route");
+    Get "/api/v1/routes/{id}", Follow "route", routes_followed::one,
+        "A route: its sightings, and those that may be the next, the likeliest first.", &[], None, Json("Route");
+    Delete "/api/v1/routes/{id}", Follow "route", routes_followed::remove,
+        "Removes a route.", &[], None, Nothing;
+    Post "/api/v1/routes/{id}/steps", Follow "route", routes_followed::say,
+        "A person says that a sighting is the one followed, or is not.", &[], Some("RouteStepDraft"), Json("Route");
     Get "/api/v1/changes", Live "change", changes::stream,
         "What changes, as it changes (server-sent events).", &[], None, Bytes("text/event-stream");
     Get "/api/v1/status", Live "status", status::show,
@@ -381,8 +418,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_change_needs_the_right_to_configure_and_no_read_does() {
-        for row in TABLE {
+    fn every_change_needs_the_right_to_configure_or_to_follow_and_no_read_the_former() {
+        for row in TABLE.iter().filter(|row| row.action != Action::Follow) {
             assert_eq!(
                 row.method != Method::Get,
                 row.action == Action::Configure,

@@ -69,7 +69,7 @@ pub(super) struct TrackPathJson {
 }
 
 impl TrackJson {
-    async fn new(state: &AppState, track: TrackRow, camera: &Camera) -> Self {
+    pub(super) async fn new(state: &AppState, track: TrackRow, camera: &Camera) -> Self {
         let (id, start_us) = (track.id.unwrap_or_default(), track.span.start_us);
         let mut pictures = Vec::new();
         for kind in CropKind::ALL {

@@ -37,6 +37,9 @@ fn body(name: &str, camera: i64) -> Value {
             json!({"main": keep, "sub": keep, "cameras": [own]})
         }
         "AlarmSeen" => json!({"times": 2}),
+        "PlanDraft" => json!({"spots": [{"camera": camera, "x": 0.5, "y": 0.5}], "ways": []}),
+        "RouteDraft" => json!({"track": 1, "case_number": "VV-7"}),
+        "RouteStepDraft" => json!({"track": 1, "verdict": "accepted"}),
         "ViewAccepted" => json!({}),
         "StorageConfirm" => json!({"stopped_us": 7}),
         other => panic!("no body for {other}"),
@@ -51,7 +54,9 @@ fn furnished() -> (Server, [i64; 4]) {
     let rule = server.rule();
     let event = server.event(camera, rule, NOW_US - 60_000_000);
     assert_eq!(server.track(camera, 7, NOW_US - 60_000_000), event, "each the first of its kind");
+    server.put("/api/v1/plan", &body("PlanDraft", camera)).ok(200);
     // Each the first of its kind, so their numbers are the event's.
+    assert_eq!(server.post("/api/v1/routes", &body("RouteDraft", camera)).ok(201)["id"], event);
     for (path, draft) in [("/api/v1/locks", "LockDraft"), ("/api/v1/planned", "PlannedDraft")] {
         assert_eq!(server.post(path, &body(draft, camera)).ok(201)["id"], event);
     }

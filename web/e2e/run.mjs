@@ -8,6 +8,7 @@
 // check failed. One line a check; the first failure ends the run.
 import * as keep from './keep.mjs';
 import * as pages from './pages.mjs';
+import { plan, search } from './search.mjs';
 import { tabs } from './tabs.mjs';
 import { ask, base, check, complaints, end, foreign, given, must, person, until } from './tools.mjs';
 import * as video from './video.mjs';
@@ -15,6 +16,9 @@ import * as video from './video.mjs';
 const { page } = await person();
 const camera = await pages.cameras(page);
 const alert = await pages.alerts(page);
+
+await search(page);
+await plan(page);
 
 const gap = await until('a gap of the camera that has alerts', async () => {
   const { streams } = await ask(`/cameras/${alert.camera}/gaps`);
@@ -34,7 +38,7 @@ await tabs(camera);
 await check('at 390 px no page scrolls sideways and everything can be touched', async () => {
   const { page: phone, leave } = await person({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
   const storage = ['/storage', '/storage/gaps', '/storage/locks', '/storage/planned'];
-  const paths = ['/', '/tracks', `/alerts/${alert.id}`, '/live', '/playback', '/cameras', '/cameras/new', `/cameras/${camera}`, `/cameras/${camera}/edit`, ...storage];
+  const paths = ['/', '/search', '/search?q=xm+do+toi+qua+cho', '/routes', '/plan', '/tracks', `/alerts/${alert.id}`, '/live', '/playback', '/cameras', '/cameras/new', `/cameras/${camera}`, `/cameras/${camera}/edit`, ...storage];
   for (const path of paths) {
     await phone.goto(base + path);
     await phone.locator('h1').waitFor();

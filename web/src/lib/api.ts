@@ -1,4 +1,6 @@
 /** One small door to the server: JSON in and out, refusals as values a form can show. */
+import type { Plan, PlanDraft, Route, RouteDraft, RouteHead } from './follow';
+import type { SearchPage } from './search';
 import type { Storage, StorageSettings } from './storage';
 import type {
   AlertEvent,
@@ -86,6 +88,15 @@ export const api = {
   changeStorage: (settings: StorageSettings) => ask<StorageSettings>('PUT', '/storage', settings),
   confirmRemoval: (stopped_us: number) => ask<void>('POST', '/storage/confirm', { stopped_us }),
   tracks: (query: URLSearchParams) => ask<TrackPage>('GET', `/tracks?${query}`),
+  search: (query: URLSearchParams) => ask<SearchPage>('GET', `/search?${query}`),
+  plan: () => ask<Plan>('GET', '/plan'),
+  drawPlan: (plan: PlanDraft) => ask<Plan>('PUT', '/plan', plan),
+  routes: () => ask<{ routes: RouteHead[] }>('GET', '/routes').then((a) => a.routes),
+  route: (id: number) => ask<Route>('GET', `/routes/${id}`),
+  beginRoute: (draft: RouteDraft) => ask<Route>('POST', '/routes', draft),
+  removeRoute: (id: number, leaving: boolean) => ask<void>('DELETE', `/routes/${id}`, undefined, leaving),
+  sayStep: (id: number, track: number, verdict: 'accepted' | 'rejected' | 'none') =>
+    ask<Route>('POST', `/routes/${id}/steps`, { track, verdict }),
   event: (id: number) => ask<AlertEvent>('GET', `/events/${id}`),
 };
 

@@ -66,6 +66,10 @@ export type Page =
   | { name: 'alerts' }
   | { name: 'alert'; id: number }
   | { name: 'tracks' }
+  | { name: 'search' }
+  | { name: 'routes' }
+  | { name: 'route'; id: number }
+  | { name: 'plan' }
   | { name: 'live' }
   | { name: 'playback'; id: number | null }
   | { name: 'cameras' }
@@ -81,6 +85,10 @@ export function pageOf(path: string): Page {
   if (part.length === 0 || (part.length === 1 && part[0] === 'alerts')) return { name: 'alerts' };
   if (part[0] === 'alerts' && id !== null && part.length === 2) return { name: 'alert', id };
   if (part[0] === 'tracks' && part.length === 1) return { name: 'tracks' };
+  if (part[0] === 'search' && part.length === 1) return { name: 'search' };
+  if (part[0] === 'routes' && part.length === 1) return { name: 'routes' };
+  if (part[0] === 'routes' && id !== null && part.length === 2) return { name: 'route', id };
+  if (part[0] === 'plan' && part.length === 1) return { name: 'plan' };
   if (part[0] === 'live' && part.length === 1) return { name: 'live' };
   if (part[0] === 'playback' && (part.length === 1 || (id !== null && part.length === 2))) return { name: 'playback', id };
   if (part[0] === 'cameras') {

@@ -3,6 +3,7 @@ import type { Words } from './words';
 import { healthEn } from './words.health';
 import { keepEn } from './words.keep';
 import { passesEn } from './words.passes';
+import { searchEn } from './words.search';
 import { playEn } from './words.play';
 import { storageEn } from './words.storage';
 
@@ -255,6 +256,7 @@ export const en: Words = {
   health: healthEn,
   keep: keepEn,
   passes: passesEn,
+  search: searchEn,
   play: playEn,
   storage: storageEn,
 };

@@ -6,6 +6,7 @@ import { en } from './words.en';
 import { healthVi } from './words.health';
 import { keepVi } from './words.keep';
 import { passesVi } from './words.passes';
+import { searchVi } from './words.search';
 import { playVi } from './words.play';
 import { storageVi } from './words.storage';
 import type { ObjectClass, RuleKind, TroubleCause } from './types';
@@ -279,6 +280,7 @@ export const vi = {
   health: healthVi,
   keep: keepVi,
   passes: passesVi,
+  search: searchVi,
   play: playVi,
   storage: storageVi,
 };
