@@ -85,6 +85,11 @@ impl NormBox {
         let all = self.area() + other.area() - shared;
         if all > 0.0 { shared / all } else { 0.0 }
     }
+    /// Whether the two share an area.
+    #[must_use]
+    pub fn meets(self, other: Self) -> bool {
+        self.x0 < other.x1 && other.x0 < self.x1 && self.y0 < other.y1 && other.y0 < self.y1
+    }
     /// The smallest box around both.
     #[must_use]
     pub fn union(self, other: Self) -> Self {

@@ -5,12 +5,12 @@
 //! large. Whoever has room on a canvas shows as many as fit and says what was found ([`Attention::looked`]); what did not
 //! fit grows more urgent.
 //!
-//! The picture is a grid of places. Each wants to be looked at at a scale and after a time: where an object was just met, in
-//! every frame until it is believed; where a believed one moves, the sooner the faster it is; where something moves that
-//! nobody follows, at once, and when nothing is found there, ever less often and at other scales. Panels grow around the
-//! most urgent places and take in their neighbours: a detector knows things by what is around them, and finds half as much
-//! in tight crops. The whole picture is looked at now and then, for what did not move and for what is larger than a panel.
-//! Limits: [`WANTS_MAX`] wants a frame. It refuses to decide how much may be spent: see `turns`.
+//! The picture is a grid of places. Each becomes due after a time: where an object was just met, in every frame until it is
+//! believed; where a believed one moves, the sooner the faster it is; where something moves that nobody follows, at once,
+//! and when nothing is found there, ever less often and at other scales; where nothing moves, ever less often. Of those
+//! that are due the one looked at longest ago comes first: a steady beat over all of a busy picture follows more than
+//! haste where something is new. The whole picture is looked at now and then, for what did not move and for what is
+//! larger than a panel. Limits: [`WANTS_MAX`] wants a frame. It refuses to decide how much may be spent: see `turns`.
 
 use super::{pack::Area, seams::Merged, tracker::Prediction};
 use crate::domain::{geometry::NormBox, time::MediaTime};
@@ -26,29 +26,34 @@ mod tests;
 
 /// Wants a frame may have.
 pub const WANTS_MAX: usize = 48;
-/// An object is shown about so large: the root of its box's area, pixels of the detector's input.
+/// An object is shown about so large: the root of its box's area, pixels of the detector's input; never larger than it is.
 pub const SIDE_PX: f32 = 32.0;
-/// Nothing is shown larger than this many times its own size.
-const ZOOM_MAX: f32 = 2.0;
+/// … but where looks have found nothing, up to so many times.
+const CLOSEST: f32 = 2.0;
 /// What is expected where nothing was seen yet: the root of its box's area, picture heights.
 const SIDE_UNKNOWN: f32 = 0.08;
-/// A panel shows at least so much around its places, pixels of the input, and has at least such sides.
-const AROUND_PX: f32 = 16.0;
-const PANEL_MIN_PX: f32 = 140.0;
+/// With more moving objects than this a picture is crowded.
+const CROWD: usize = 3;
 /// Times between looks, seconds: at an object just met …
 const MET_S: f32 = 0.15;
-/// … at a believed one that moves, at least and at most …
-const MOVING_S: (f32, f32) = (0.15, 0.8);
+/// … at a believed one that moves, at least, at most, and at most in a crowd, where neighbours are taken for each other …
+const MOVING_S: (f32, f32, f32) = (0.15, 0.8, 0.4);
 /// … in which it may go so much of its own size …
 const MOVE_SIZES: f32 = 0.7;
+/// … at one where nothing moves, doubled with each look after so many, at most …
+const STILL_S: (u8, f32) = (5, 4.8);
 /// … at motion nobody follows, doubled each time nothing is found, at most …
 const MOTION_S: (f32, f32) = (0.3, 2.4);
-/// … and at the whole picture while something moves, and while nothing does.
-const WHOLE_S: (f32, f32) = (1.0, 20.0);
+/// … and at the whole picture while it is crowded, while something moves, and while nothing does.
+const WHOLE_S: (f32, f32, f32) = (1.0, 2.0, 20.0);
 /// Places where nothing moves are looked at closely when there is room and that long ago was the last time.
 const SWEEP_S: f32 = 2.0;
 /// Motion within so many sizes of a followed object is its own: its shadow, its wheels.
 const NEAR: f32 = 0.4;
+/// What is shown up to so much larger is shown alike.
+const ENLARGED: f32 = 1.3;
+/// Beyond this, seconds, it does not matter how long ago something was looked at.
+const LONG_AGO_S: f32 = 60.0;
 
 /// A look that is wanted.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -110,21 +115,6 @@ impl View {
     fn side(&self, rect: NormBox) -> f32 {
         (rect.area() * self.picture.0 as f32 * self.picture.1 as f32).sqrt()
     }
-    /// A box as whole pixels, even, inside the picture; at least `least` pixels wide and high where the picture has them.
-    fn area(&self, rect: NormBox, least: f32) -> Area {
-        let (w, h) = self.picture;
-        let [x0, y0, x1, y1] = rect.corners();
-        let along = |a: f32, b: f32, length: u32| {
-            let (a, b, all) = (a * length as f32, b * length as f32, length as f32);
-            let (middle, half) = ((a + b) / 2.0, ((b - a).max(least.min(all))) / 2.0);
-            let middle = middle.clamp(half.min(all / 2.0), (all - half).max(all / 2.0));
-            let from = (middle - half).max(0.0) as u32 & !1;
-            let to = ((middle + half).ceil() as u32).next_multiple_of(2).min(length & !1).max(from + 2);
-            (from, to - from)
-        };
-        let ((x, width), (y, height)) = (along(x0, x1, w), along(y0, y1, h));
-        Area { x, y, width, height }
-    }
 }
 
 /// What one camera's looks gave so far.
@@ -139,38 +129,59 @@ impl Attention {
     #[must_use]
     pub fn wants(&self, time: MediaTime, view: View, motion: &[NormBox], followed: &[Prediction]) -> Vec<Want> {
         let mut demand = Demand::new();
+        let moves = |p: &Prediction| motion.iter().any(|m| m.meets(p.object.grown(NEAR)));
+        let crowded = followed.iter().filter(|p| !p.standing && moves(p)).count() > CROWD;
         for p in followed.iter().filter(|p| !p.standing || p.wants_look) {
-            let every = match (p.standing, p.confirmed) {
-                (true, _) => MOVING_S.1,
-                (_, false) => MET_S,
-                (_, true) => (MOVE_SIZES / p.speed.max(1e-3)).clamp(MOVING_S.0, MOVING_S.1),
-            };
+            let every = self.every_s(p, moves(p), crowded);
             let scale = scale_for(view, view.side(p.object));
             for i in places::cells(p.rect) {
-                demand.ask(i, scale, p.unseen_s.max(1e-3) / every);
+                demand.ask(i, scale, self.turn(time, i, p.unseen_s.max(1e-3) / every));
             }
         }
         let near: Vec<usize> = followed.iter().flat_map(|p| places::cells(p.object.grown(NEAR))).collect();
         for i in motion.iter().flat_map(|region| places::cells(*region)) {
             if !demand.is_asked(i) && !near.contains(&i) {
                 let (scale, urgency) = self.unfollowed(time, view, i);
-                demand.ask(i, scale, urgency);
+                demand.ask(i, scale, self.turn(time, i, urgency));
             }
         }
         let rest = self.sweep(time, view, &demand);
         let mut wants = demand.panels(view);
         wants.extend(rest.panels(view));
-        let busy = !motion.is_empty() || followed.iter().any(|p| !p.standing);
-        let every = if busy { WHOLE_S.0 } else { WHOLE_S.1 };
+        let every = match (motion.is_empty(), crowded) {
+            (true, _) => WHOLE_S.2,
+            (false, false) => WHOLE_S.1,
+            (false, true) => WHOLE_S.0,
+        };
         wants.push(Want {
             source: Area { x: 0, y: 0, width: view.picture.0, height: view.picture.1 },
             scale: view.fit(),
-            urgency: self.whole.map_or(f32::INFINITY, |last| since_s(time, last) / every),
+            urgency: self.whole.map_or(f32::INFINITY, |last| in_turn(since_s(time, last) / every, since_s(time, last))),
             whole: true,
         });
         wants.sort_by(|a, b| b.urgency.total_cmp(&a.urgency));
         wants.truncate(WANTS_MAX);
         wants
+    }
+    /// The time between looks at a followed object, seconds.
+    fn every_s(&self, p: &Prediction, moves: bool, crowded: bool) -> f32 {
+        let slowest = if crowded { MOVING_S.2 } else { MOVING_S.1 };
+        let every = match (p.standing, p.confirmed) {
+            (true, _) => MOVING_S.1,
+            (false, false) => MET_S,
+            (false, true) if !moves => MOVING_S.1,
+            (false, true) => (MOVE_SIZES / p.speed.max(1e-3)).clamp(MOVING_S.0, slowest),
+        };
+        if moves {
+            return every;
+        }
+        // Where nothing moves, the first looks have told everything.
+        let still = places::cells(p.object).map(|i| self.places.about(i).still).min().unwrap_or(0);
+        every.max((MET_S * 2f32.powi(still.saturating_sub(STILL_S.0).into())).min(STILL_S.1))
+    }
+    /// The urgency of a place: what is due comes in the order of the last looks.
+    fn turn(&self, time: MediaTime, place: usize, urgency: f32) -> f32 {
+        in_turn(urgency, self.places.about(place).looked.map_or(LONG_AGO_S, |last| since_s(time, last)))
     }
     /// Places that nobody asks for: the longer ago the last look, the more welcome, but never due.
     fn sweep(&self, time: MediaTime, view: View, asked: &Demand) -> Demand {
@@ -194,7 +205,7 @@ impl Attention {
         // What was not found is rather too small than too large.
         let scale = match memory.barren % 3 {
             0 => usual,
-            1 => (usual * 2.0).min(ZOOM_MAX),
+            1 => (usual * 2.0).min(CLOSEST),
             _ => (usual / 2.0).max(view.fit()),
         };
         (scale, (since / every).min(10.0))
@@ -209,8 +220,17 @@ impl Attention {
         for d in found.whole.iter().filter(|d| d.score >= 0.3) {
             self.places.saw(d.rect, view.side(d.rect) / view.picture.1.max(1) as f32);
         }
-        for place in shown.iter().filter(|want| !want.whole).filter_map(|want| view.share(want.source)) {
-            self.places.looked(time, place, motion, found);
+        let whole = shown.iter().any(|w| w.whole);
+        let seen: Vec<NormBox> = shown.iter().filter(|w| !w.whole).filter_map(|w| view.share(w.source)).collect();
+        for i in 0..places::ACROSS * places::DOWN {
+            let Some(place) = places::rect(i) else { continue };
+            // The whole picture is a look at those places only that would not be shown larger by themselves.
+            let in_whole = || whole && self.unfollowed(time, view, i).0 <= ENLARGED * view.fit();
+            if seen.iter().any(|region| region.meets(place)) {
+                self.places.looked(time, i, motion, found);
+            } else if in_whole() {
+                self.places.glanced(time, i);
+            }
         }
     }
 }
@@ -219,7 +239,13 @@ fn since_s(time: MediaTime, last: MediaTime) -> f32 {
     (time.since(last) as f64 / 1e6).max(0.0) as f32
 }
 
+/// 1 and more for what is due (0..1 for what is not): the longer ago it was looked at, the more. What would be due a
+/// moment later is due now: the next frame comes a fifth of a second later.
+fn in_turn(urgency: f32, since_s: f32) -> f32 {
+    if urgency < 0.98 { urgency } else { 1.0 + since_s.min(LONG_AGO_S) }
+}
+
 /// The scale that shows something of that side (pixels of the picture) as a detector likes it.
 fn scale_for(view: View, side: f32) -> f32 {
-    (SIDE_PX / side.max(1.0)).clamp(view.fit(), ZOOM_MAX.max(view.fit()))
+    (SIDE_PX / side.max(1.0)).clamp(view.fit(), view.fit().max(1.0))
 }

@@ -1,25 +1,21 @@
 //! From places that want a look to panels of the picture.
 //!
-//! At each of some scales the picture is laid out in overlapping tiles as large as the detector's input, always the same
-//! ones: an object is cut by a tile's edge or it is not, but not now and then. A panel is the part of a tile in which places
-//! want a look. When all that is wanted would take longer than [`PERIOD`] frames to be seen once, everything is shown
-//! smaller: seen often and small, things are followed; seen large and seldom, they are not.
+//! The picture is laid out in overlapping tiles as large as the detector's input, always the same ones at one scale: an
+//! object is cut by a tile's edge or it is not, but not now and then. A tile in which a place wants a look is shown whole,
+//! for a detector knows things by what is around them. The scale is the finest that any place wants, but such that all
+//! that is wanted is seen within [`PERIOD`] frames: seen often and small, things are followed; seen large and seldom, they
+//! are not.
 
 use super::places::{ACROSS, DOWN};
-use super::{AROUND_PX, PANEL_MIN_PX, View, WANTS_MAX, Want};
-use crate::{domain::geometry::NormBox, logic::pack::Area};
+use super::{View, WANTS_MAX, Want};
+use crate::logic::pack::Area;
 
-/// From one scale to the next.
-const STEP: f32 = 1.6;
 /// The share of a tile that its neighbour shows too, at least.
 const OVERLAP: f32 = 0.25;
-/// Frames in which all that is wanted is to be seen once, one run of the detector for each …
-const PERIOD: f32 = 3.0;
-/// … of which so much can be filled.
-const FILLED: f32 = 0.8;
-
-/// A panel that would take so much of its tile shows all of it.
-const LARGE: f32 = 0.4;
+/// Frames in which all that is wanted is to be seen once, one run of the detector for each.
+const PERIOD: f32 = 2.0;
+/// A scale at which that takes longer is made smaller in such steps.
+const SMALLER: f32 = 0.85;
 
 /// What each place wants: scale and urgency.
 #[derive(Debug, Clone)]
@@ -47,25 +43,20 @@ fn place_area(place: usize, view: View) -> Area {
     Area { x, y, width, height }
 }
 
-fn around(a: Area, b: Area) -> Area {
-    let (x, y) = (a.x.min(b.x), a.y.min(b.y));
-    let (right, bottom) = ((a.x + a.width).max(b.x + b.width), (a.y + a.height).max(b.y + b.height));
-    Area { x, y, width: right - x, height: bottom - y }
-}
-
-/// One scale with its tiles.
-struct Level {
-    scale: f32,
-    tiles: Vec<Area>,
-}
-
-fn level(scale: f32, view: View) -> Level {
+fn tiles(scale: f32, view: View) -> Vec<Area> {
     let side = |input: u32, length: u32| (((input as f32 / scale) as u32) & !1).clamp(2, length.max(2));
     let (width, height) = (side(view.input[0], view.picture.0), side(view.input[1], view.picture.1));
     let down = starts(view.picture.1, height);
     let across = starts(view.picture.0, width);
-    let tiles = across.into_iter().flat_map(|x| down.iter().map(move |y| Area { x, y: *y, width, height })).collect();
-    Level { scale, tiles }
+    across.into_iter().flat_map(|x| down.iter().map(move |y| Area { x, y: *y, width, height })).collect()
+}
+
+/// How far the middles are apart, along the axis where it is more.
+fn apart(a: Area, b: Area) -> i64 {
+    let middle = |from: u32, length: u32| i64::from(from) + i64::from(length) / 2;
+    let dx = middle(a.x, a.width) - middle(b.x, b.width);
+    let dy = middle(a.y, a.height) - middle(b.y, b.height);
+    dx.abs().max(dy.abs())
 }
 
 impl Demand {
@@ -82,74 +73,41 @@ impl Demand {
     }
     /// The panels, the most urgent first.
     pub fn panels(self, view: View) -> Vec<Want> {
-        let mut less = 1.0;
-        let room = PERIOD * FILLED * view.input[0] as f32 * view.input[1] as f32;
+        let room = PERIOD * view.input[0] as f32 * view.input[1] as f32;
+        let mut scale = self.0.iter().flatten().map(|(scale, _)| *scale).fold(view.fit(), f32::max);
         loop {
-            let wants = self.at(less, view);
+            let wants = self.at(scale, view);
             let cost: f32 = wants.iter().map(|w| w.pixels() as f32).sum();
-            if cost <= room || less < 0.05 {
+            if cost <= room || scale <= view.fit() {
                 return wants;
             }
-            less *= 0.85;
+            scale = (scale * SMALLER).max(view.fit());
         }
     }
-    /// The panels when everything is shown `less` (0..=1) as large as it would like.
-    fn at(&self, less: f32, view: View) -> Vec<Want> {
-        let base = view.fit();
-        // The level at or just under the scale wanted.
-        let index = |scale: f32| ((scale * less / base).max(1.0).ln() / STEP.ln() + 0.3).floor() as i32;
-        let mut open: Vec<Option<(i32, f32)>> = self.0.iter().map(|d| d.map(|(s, u)| (index(s), u))).collect();
-        let mut levels: std::collections::BTreeMap<i32, Level> = std::collections::BTreeMap::new();
+    /// The tiles at that scale in which something is wanted.
+    fn at(&self, scale: f32, view: View) -> Vec<Want> {
+        let mut open: Vec<Option<f32>> = self.0.iter().map(|d| d.map(|(_, urgency)| urgency)).collect();
+        let tiles = tiles(scale, view);
         let mut wants = Vec::new();
         while wants.len() < WANTS_MAX {
-            let asked = open.iter().enumerate().filter_map(|(i, d)| d.map(|(l, urgency)| (i, l, urgency)));
-            let Some((seed, number, urgency)) = asked.max_by(|a, b| a.2.total_cmp(&b.2).then(b.0.cmp(&a.0))) else {
-                break;
-            };
-            let level = levels.entry(number).or_insert_with(|| level(base * STEP.powi(number), view));
+            let asked = open.iter().enumerate().filter_map(|(i, urgency)| urgency.map(|u| (i, u)));
+            let Some((seed, urgency)) = asked.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0))) else { break };
             let here = place_area(seed, view);
-            let off = |tile: &Area| {
-                let middle = |from: u32, length: u32| i64::from(from) + i64::from(length) / 2;
-                let (dx, dy) = (
-                    middle(tile.x, tile.width) - middle(here.x, here.width),
-                    middle(tile.y, tile.height) - middle(here.y, here.height),
-                );
-                dx.abs().max(dy.abs())
-            };
-            let Some(tile) = level.tiles.iter().copied().min_by_key(off) else { break };
-            let mut part = here;
+            let Some(tile) = tiles.iter().copied().min_by_key(|tile| apart(*tile, here)) else { break };
             for (place, asked) in open.iter_mut().enumerate() {
-                let there = place_area(place, view);
-                if asked.is_some_and(|(l, _)| l == number) && tile.holds(there) {
-                    part = around(part, there);
+                if tile.holds(place_area(place, view)) {
                     *asked = None;
                 }
             }
             open[seed] = None;
-            // A run of the detector that would be half empty shows more of what is around.
-            let large = part.pixels() as f32 > LARGE * tile.pixels() as f32;
-            let want = if large {
-                Some(fitting(tile, level.scale, urgency, view))
-            } else {
-                panel(part, level.scale, urgency, view)
-            };
-            wants.extend(want);
+            wants.push(shown(tile, scale, urgency, view));
         }
         wants
     }
 }
 
-fn panel(part: Area, scale: f32, urgency: f32, view: View) -> Option<Want> {
-    let around = AROUND_PX / scale;
-    let [x0, y0, x1, y1] = view.share(part)?.corners();
-    let (w, h) = (view.picture.0.max(1) as f32, view.picture.1.max(1) as f32);
-    let rect = NormBox::new(x0 - around / w, y0 - around / h, x1 + around / w, y1 + around / h)?;
-    let source = view.area(rect, PANEL_MIN_PX / scale);
-    Some(fitting(source, scale, urgency, view))
-}
-
 /// A look at a part, at a smaller scale if it does not fit the input.
-fn fitting(source: Area, scale: f32, urgency: f32, view: View) -> Want {
+fn shown(source: Area, scale: f32, urgency: f32, view: View) -> Want {
     let across = view.input[0] as f32 / source.width as f32;
     let down = view.input[1] as f32 / source.height as f32;
     let whole = source.width >= view.picture.0 & !1 && source.height >= view.picture.1 & !1;

@@ -19,6 +19,7 @@ struct Place {
     size: Option<f32>,
     looked: Option<MediaTime>,
     barren: u8,
+    still: u8,
 }
 
 /// The memory.
@@ -40,6 +41,8 @@ pub(super) struct Memory {
     pub looked: Option<MediaTime>,
     /// How often in a row nothing was found though something moved.
     pub barren: u8,
+    /// How often in a row it was looked at while nothing moved there.
+    pub still: u8,
 }
 
 fn cell(share: f32, count: usize) -> usize {
@@ -55,16 +58,18 @@ pub(super) fn cells(rect: NormBox) -> impl Iterator<Item = usize> {
     rows.flat_map(move |row| columns.clone().map(move |column| row * ACROSS + column))
 }
 
-fn meet(a: NormBox, b: NormBox) -> bool {
-    let ([ax0, ay0, ax1, ay1], [bx0, by0, bx1, by1]) = (a.corners(), b.corners());
-    ax0 < bx1 && bx0 < ax1 && ay0 < by1 && by0 < ay1
+/// The part of the picture that a place is.
+pub(super) fn rect(place: usize) -> Option<NormBox> {
+    let at = |v: usize, count: usize| v as f32 / count as f32;
+    let (row, column) = (place / ACROSS, place % ACROSS);
+    NormBox::new(at(column, ACROSS), at(row, DOWN), at(column + 1, ACROSS), at(row + 1, DOWN))
 }
 
 impl Places {
     /// What is remembered of a place.
     pub fn about(&self, place: usize) -> Memory {
         let known = self.0.get(place).copied().unwrap_or_default();
-        Memory { size: self.size_about(place), looked: known.looked, barren: known.barren }
+        Memory { size: self.size_about(place), looked: known.looked, barren: known.barren, still: known.still }
     }
     fn size_about(&self, place: usize) -> Option<f32> {
         let (column, row) = (place % ACROSS, place / ACROSS);
@@ -82,28 +87,27 @@ impl Places {
         let side = side.max(1e-4).ln();
         place.size = Some(place.size.map_or(side, |s| s + FOLLOW * (side - s)));
     }
-    /// A region was looked at.
-    pub fn looked(&mut self, time: MediaTime, region: NormBox, motion: &[NormBox], found: &Merged) {
-        for i in cells(region) {
-            let (row, column) = (i / ACROSS, i % ACROSS);
-            let at = |v: usize, count: usize| v as f32 / count as f32;
-            let Some(rect) = NormBox::new(at(column, ACROSS), at(row, DOWN), at(column + 1, ACROSS), at(row + 1, DOWN))
-            else {
-                continue;
-            };
-            let place = &mut self.0[i];
-            if found.cut.iter().any(|d| meet(d.rect, rect)) {
-                // A wider look has to tell what it is.
-                continue;
-            }
-            place.looked = Some(time);
-            if found.whole.iter().any(|d| meet(d.rect, rect)) {
-                place.barren = 0;
-            } else if motion.iter().any(|m| meet(*m, rect)) {
-                place.barren = place.barren.saturating_add(1);
-            } else {
-                place.barren = place.barren.saturating_sub(1);
-            }
+    /// A place was shown with everything else.
+    pub fn glanced(&mut self, time: MediaTime, index: usize) {
+        self.0[index].looked = Some(time);
+    }
+    /// A place was looked at.
+    pub fn looked(&mut self, time: MediaTime, index: usize, motion: &[NormBox], found: &Merged) {
+        let Some(rect) = rect(index) else { return };
+        if found.cut.iter().any(|d| d.rect.meets(rect)) {
+            // A wider look has to tell what it is.
+            return;
+        }
+        let place = &mut self.0[index];
+        place.looked = Some(time);
+        let moves = motion.iter().any(|m| m.meets(rect));
+        place.still = if moves { 0 } else { place.still.saturating_add(1) };
+        if found.whole.iter().any(|d| d.rect.meets(rect)) {
+            place.barren = 0;
+        } else if moves {
+            place.barren = place.barren.saturating_add(1);
+        } else {
+            place.barren = place.barren.saturating_sub(1);
         }
     }
 }

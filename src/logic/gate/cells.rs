@@ -18,12 +18,9 @@ const NOISE_SEEN: f32 = 3.0;
 const NOISE_S: f32 = 4.0;
 /// How fast the short memory follows that tells whether a cell keeps its grey.
 const RECENT_S: f32 = 0.6;
-/// A changed cell that keeps its new grey for so long shows something that has stopped, or ground that something left:
-/// it is background from then on. Otherwise a place where something stood in the first picture would seem to move for
-/// a minute after it had gone.
-pub const STILL_S: f32 = 6.0;
-/// … while little is known yet: what stood in the first picture and has left must not seem to move for long.
-pub const STILL_NEW_S: f32 = 2.5;
+/// A changed cell that keeps its new grey for so long shows something that has stopped: it is background from then on.
+/// (Ground that something left is told sooner, by its edges.)
+const STILL_S: f32 = 6.0;
 /// Noise (mean absolute difference) of a cell nothing is known about, and the bounds of the estimate, in grey levels.
 const NOISE_START: f32 = 2.0;
 /// … and of one that sees another light: an infrared picture is noisier than the one before.
@@ -110,7 +107,6 @@ struct Pace {
     noise: f32,
     recent: f32,
     fall: f32,
-    still_s: f32,
 }
 
 /// `1 - e^(-dt/tau)`: how far a running average goes in `dt` seconds.
@@ -196,14 +192,15 @@ impl Block {
         }
         for i in 0..LANES {
             usual[i] = (usual[i] - pace.fall).max(0.0);
-            let off = (picture[i] - recent[i]).abs();
-            still_s[i] = if off <= (over.levels * 0.5).max(2.5 * noise[i]) { still_s[i] + pace.dt_s } else { 0.0 };
-            recent[i] += pace.recent * (picture[i] - recent[i]);
+            let off = picture[i] - recent[i];
+            let keeps = off.abs() <= (over.levels * 0.5).max(2.5 * noise[i]);
+            still_s[i] = if keeps { still_s[i] + pace.dt_s } else { 0.0 };
+            recent[i] += if keeps { pace.recent * off } else { off };
             // A changed cell that has rested for long enough.
             let rests = still_s[i] * (1.0 - same[i]);
-            former[i] = if rests >= pace.still_s { background[i] } else { former[i] };
-            background[i] = if rests >= pace.still_s { recent[i] } else { background[i] };
-            noise[i] = if rests >= pace.still_s { NOISE_START } else { noise[i] };
+            former[i] = if rests >= STILL_S { background[i] } else { former[i] };
+            background[i] = if rests >= STILL_S { recent[i] } else { background[i] };
+            noise[i] = if rests >= STILL_S { NOISE_START } else { noise[i] };
         }
     }
 }
@@ -253,8 +250,8 @@ impl Cells {
         }
         far as usize
     }
-    /// Follows the picture judged last; what keeps its new grey for `still_s` seconds is background.
-    pub fn learn(&mut self, picture: &[u8], over: &Thresholds, dt_s: f32, still_s: f32) {
+    /// Follows the picture judged last; what keeps its new grey for [`STILL_S`] is background.
+    pub fn learn(&mut self, picture: &[u8], over: &Thresholds, dt_s: f32) {
         let pace = Pace {
             dt_s,
             quiet: share(dt_s, QUIET_S),
@@ -263,7 +260,6 @@ impl Cells {
             noise: share(dt_s, NOISE_S),
             recent: share(dt_s, RECENT_S),
             fall: UNREST_FALL * dt_s,
-            still_s,
         };
         let (level, _) = self.level.as_chunks::<LANES>();
         let (difference, _) = self.difference.as_chunks::<LANES>();
@@ -288,6 +284,18 @@ impl Cells {
     /// Whether the cell is part of a place that changes all the time.
     pub fn is_known(&self, cell: u32) -> bool {
         self.blocks[cell as usize / LANES].usual[cell as usize % LANES] > UNREST_KNOWN
+    }
+    /// For how long the cell has kept its grey, seconds.
+    pub fn rested_s(&self, cell: usize) -> f32 {
+        self.blocks[cell / LANES].still_s[cell % LANES]
+    }
+    /// The cell, if it has kept its grey for so long, shows bare ground: that is its background, and what was before is
+    /// forgotten.
+    pub fn settle(&mut self, cell: usize, rested_s: f32) {
+        let (block, i) = (&mut self.blocks[cell / LANES], cell % LANES);
+        if block.still_s[i] >= rested_s {
+            (block.background[i], block.former[i], block.noise[i]) = (block.recent[i], NOTHING, NOISE_START);
+        }
     }
     /// Something real was here: what the cell usually does is forgotten.
     pub fn pardon(&mut self, cell: usize) {

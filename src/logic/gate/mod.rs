@@ -2,7 +2,8 @@
 //!
 //! [`cells`] compare a picture with the background of its camera in the [`light`] of the moment, [`blobs`] are what
 //! differs and hangs together, [`movers`] tell from several pictures which of them are something. A switched light and
-//! an infrared filter begin a new scene and are no motion; what has stopped becomes background; places that change
+//! an infrared filter begin a new scene and are no motion; what has stopped becomes background, and so does at
+//! once what a thing that had stopped uncovers by leaving ([`ghosts`]); places that change
 //! without anything going past are known after a while and count only when they change more than usual.
 //!
 //! Plain and deterministic: the result depends on the pictures and times given, in their order, and on nothing else;
@@ -10,12 +11,13 @@
 
 pub mod blobs;
 pub mod cells;
+pub mod ghosts;
 pub mod light;
 pub mod movers;
 
 use self::{
     blobs::{Blobs, CellBox, around, grown, merge},
-    cells::{Cells, STILL_NEW_S, STILL_S, Thresholds},
+    cells::{Cells, Thresholds},
     light::Light,
     movers::{Movers, Taken},
 };
@@ -39,9 +41,6 @@ const GREY_BELOW: f32 = 1.2;
 const COLOUR_ABOVE: f32 = 2.5;
 /// So long after an infrared filter has moved the exposure is still being found, seconds: everything is learned anew.
 const SETTLE_S: f32 = 1.5;
-
-/// A scene is new for so long, seconds.
-const NEW_S: f32 = 20.0;
 
 /// What counts as motion.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -89,8 +88,6 @@ pub struct Motion {
     /// Whether the pictures have no colour; unknown until one was clearly the one or the other.
     grey: Option<bool>,
     settle_s: f32,
-    /// Since the scene was learned, seconds.
-    age_s: f32,
     stirs: bool,
 }
 
@@ -119,7 +116,6 @@ impl Motion {
             last: None,
             grey: None,
             settle_s: 0.0,
-            age_s: 0.0,
             stirs: false,
         }
     }
@@ -156,9 +152,8 @@ impl Motion {
         self.blobs.count_known(|cell| self.cells.is_known(cell));
         let taken = Taken { dt_s, grey: self.grey == Some(true), width: self.width, height: self.height };
         self.movers.step(self.blobs.all(), taken);
-        self.age_s += dt_s;
-        let still_s = if self.age_s < NEW_S { STILL_NEW_S } else { STILL_S };
-        self.cells.learn(picture.luma, &over, dt_s, still_s);
+        self.cells.learn(picture.luma, &over, dt_s);
+        ghosts::lay(&mut self.cells, &self.blobs, picture.luma, self.width);
         self.know_places(dt_s);
         self.regions()
     }
@@ -183,7 +178,6 @@ impl Motion {
         Thresholds { levels: threshold, noise_factor, weak }
     }
     fn begin_anew(&mut self, luma: &[u8]) {
-        self.age_s = 0.0;
         self.cells.learn_anew(luma);
         self.movers.clear();
     }

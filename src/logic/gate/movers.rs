@@ -20,6 +20,9 @@ const HUGE: usize = 64;
 /// key frames make blobs of their own.
 const SEEN_SMALL: u32 = 2;
 const SEEN_DOUBTED: u32 = 3;
+/// … and, by infrared light, come so far from where it began, in cells: what the coding of a noisy picture leaves behind
+/// stays where it is until the next key frame.
+const COME_DOUBTED: f32 = 1.5;
 /// In a storm a blob has this many times the cells of a usual drop, and no side thinner than this.
 const STORM_CELLS: f32 = 3.0;
 const STORM_SIDE: f32 = 2.0;
@@ -258,7 +261,8 @@ impl Mover {
         let drop = storm.is_some_and(|d| (blob.cells as f32) < STORM_CELLS * d || w.min(h) < STORM_SIDE);
         let travels = self.travels();
         let known = blob.known as f32 > KNOWN_SHARE * blob.cells as f32 && !large;
-        let nothing = drop || known && !(travels && self.has_come() >= KNOWN_CELLS);
+        let residue = taken.grey && !large && self.has_come() < COME_DOUBTED;
+        let nothing = drop || residue || known && !(travels && self.has_come() >= KNOWN_CELLS);
         // Pictures far apart never show a thing twice in one place: only what is large counts, the rest stirs.
         let sparse = taken.dt_s > SPARSE_S;
         let seen = if sparse { large && needed == 1 } else { self.seen >= needed };

@@ -140,8 +140,25 @@ fn what_stood_in_the_first_picture_leaves_no_ghost_behind() {
     let said = shown(&mut gate, 0, std::iter::once(with_square(90, 200, 10, 5, 6)).chain(gone));
     let moved: Vec<bool> = said[1..].iter().map(|s| !s.is_empty()).collect();
     assert!(moved[0], "its leaving is seen");
-    // The short memory needs some pictures to reach the new grey before it can keep it.
-    assert!(!moved[42..].contains(&true), "the bare ground is no motion: {moved:?}");
+    assert!(!moved[6..].contains(&true), "the bare ground is no motion: {moved:?}");
+}
+
+#[test]
+fn what_was_never_alone_in_a_busy_scene_leaves_no_ghost_when_it_goes() {
+    let mut gate = gate(10.0, &[]);
+    // Something stands there from the first picture on, and others pass in front of it too often for it to rest.
+    let stands = with_square(90, 200, 10, 5, 6);
+    let busy = (0..150).map(|i| {
+        let mut picture = stands.clone();
+        let x = i * 2 % (W - 3);
+        (4..12).for_each(|y| picture[y * W + x..y * W + x + 3].fill(30));
+        picture
+    });
+    let gone = std::iter::repeat_n(with_square(90, 90, 0, 0, 1), 60);
+    let said = shown(&mut gate, 0, busy.chain(gone));
+    let moved: Vec<bool> = said[150..].iter().map(|s| !s.is_empty()).collect();
+    let last = moved.iter().rposition(|m| *m).expect("its leaving is seen");
+    assert!(last <= 6, "the bare ground seems to move for {last} pictures of a fifth of a second: {moved:?}");
 }
 
 #[test]
@@ -156,7 +173,6 @@ fn a_thing_that_goes_on_moving_is_seen_as_long_as_it_moves() {
 #[test]
 fn what_has_stopped_becomes_background() {
     let mut gate = gate(10.0, &[]);
-    // A scene that is no longer new.
     const KNOWN: usize = 120;
     let empty = std::iter::repeat_n(with_square(100, 100, 0, 0, 0), KNOWN);
     let said = shown(&mut gate, 0, empty.chain(std::iter::repeat_n(with_square(100, 160, 8, 6, 4), 200)));

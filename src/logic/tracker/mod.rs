@@ -193,6 +193,11 @@ impl Tracker {
     pub fn glance(&mut self, time: MediaTime, glance: &Glance<'_>) -> TrackStep {
         let mut out = TrackStep::default();
         let time = self.advance(time, &mut out);
+        for track in &mut self.tracks {
+            if glance.motion.is_none_or(|regions| share_covered(track.rect, regions) > MOVED) {
+                track.quiet_since = time;
+            }
+        }
         if let Some(detections) = glance.detections {
             self.look(time, detections, glance, &mut out);
         }

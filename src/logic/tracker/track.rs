@@ -82,6 +82,8 @@ pub(super) struct Track {
     pub present: MediaTime,
     /// When it was last seen.
     pub seen: MediaTime,
+    /// Since when nothing has moved where it is, as far as anybody can tell.
+    pub quiet_since: MediaTime,
     filter: Filter,
     /// The filter as it was when last seen.
     settled: Filter,
@@ -112,6 +114,7 @@ impl Track {
             stand: None,
             present: time,
             seen: time,
+            quiet_since: time,
             settled: filter.clone(),
             filter,
             votes: Default::default(),
@@ -193,15 +196,18 @@ impl Track {
             return near.then_some(Stand { at, disturbed: false, misses: 0 });
         }
         let still_s = f64::from(config.still_s);
-        let window = || self.recent.iter().filter(|(then, _)| seconds(time.since(*then)) <= still_s);
+        // Where nothing moves, boxes that differ are the detector's unrest, and few of them are enough.
+        let calm = seconds(time.since(self.quiet_since)) >= still_s;
+        let window_s = if calm { seconds(time.since(self.quiet_since)) } else { still_s };
+        let window = || self.recent.iter().filter(|(then, _)| seconds(time.since(*then)) <= window_s);
         let count = window().count() as f64;
         let lasted = window().next().is_some_and(|(first, _)| seconds(time.since(*first)) >= 0.8 * still_s);
-        if !self.confirmed || !lasted || count < 4.0 {
+        if !self.confirmed || !calm && (!lasted || count < 4.0) {
             return None;
         }
         let mean = |of: fn(&Shape) -> f64| window().map(|(_, s)| of(s)).sum::<f64>() / count;
         let at = Shape { x: mean(|s| s.x), y: mean(|s| s.y), w: mean(|s| s.w), h: mean(|s| s.h) };
-        let quiet = window().all(|(_, s)| s.distance(at) < UNREST * at.size());
+        let quiet = calm || window().all(|(_, s)| s.distance(at) < UNREST * at.size());
         quiet.then_some(Stand { at, disturbed: false, misses: 0 })
     }
     /// Itself as it is now.
