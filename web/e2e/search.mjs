@@ -25,7 +25,10 @@ export async function search(page) {
   await check('a time is changed at its chip', async () => {
     await page.locator('.chips .chip').first().click();
     await page.locator('.open .btn', { hasText: 'Hôm qua' }).click();
-    await page.waitForFunction(() => document.querySelector('#q')?.value.includes('hôm qua'));
+    await page.waitForFunction(() => {
+      const box = document.querySelector('#q');
+      return box instanceof HTMLInputElement && box.value.includes('hôm qua');
+    });
   });
 }
 
