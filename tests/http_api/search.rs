@@ -103,10 +103,9 @@ fn what_was_not_recorded_in_the_time_is_said_of_the_cameras_asked_for() {
 
 #[test]
 fn the_state_of_cameras_is_no_picture_search() {
-    let (server, market, _) = town();
+    let (server, ..) = town();
     let page = find(&server, "q=cam+nao+chet");
     assert_eq!((&page["understood"]["intent"], &page["results"]), (&json!("camera_state"), &json!([])));
-    let _ = market;
 }
 
 #[test]

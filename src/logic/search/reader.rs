@@ -431,11 +431,11 @@ impl<'a> Reader<'a> {
         search.spans = spans;
         let mut classes = std::mem::take(&mut self.classes);
         let vehicle = classes.iter().any(|c| *c != Class::Person);
-        if self.make || (self.out.riders.is_some() && self.on_vehicle && !vehicle && !self.any_vehicle) {
+        let riding = self.out.riders.is_some() && !vehicle;
+        let two_wheels = if self.any_vehicle { self.out.plate.is_none() } else { self.on_vehicle };
+        if self.make || (riding && two_wheels) {
             classes.push(Class::Motorcycle);
-        } else if self.out.riders.is_some() && self.any_vehicle && !vehicle && self.out.plate.is_none() {
-            classes.push(Class::Motorcycle);
-        } else if self.out.riders.is_some() && !vehicle && !self.any_vehicle {
+        } else if riding && !self.any_vehicle {
             classes.push(Class::Person);
         }
         if classes.iter().any(|c| *c != Class::Person) && !self.either {

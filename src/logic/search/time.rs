@@ -157,7 +157,7 @@ fn moment(words: &[Word], now_us: i64) -> Option<(usize, Time)> {
     let (mut time, mut taken) = (Time::default(), 0);
     loop {
         let rest = &words[taken..];
-        let (today, minute) = local(now_us);
+        let (today, _) = local(now_us);
         if let Some((more, window, days)) = evening(rest, today).filter(|_| time.window.is_none()) {
             (time.window, time.days) = (Some(window), time.days.or(Some(days)));
             taken += more;
@@ -171,8 +171,7 @@ fn moment(words: &[Word], now_us: i64) -> Option<(usize, Time)> {
             if let Some(more) =
                 ["qua", "hôm qua"].iter().rev().find_map(|w| starts(after, w)).filter(|_| time.days.is_none())
             {
-                // Before five in the morning "last night" is the night that goes on.
-                let day = if window.1 > DAY && minute < 5 * HOUR { today - 1 } else { today - 1 };
+                let day = today - 1;
                 (time.days, taken) = (Some(Days::Fixed(day, day)), taken + more);
             }
             continue;
@@ -252,15 +251,8 @@ fn joined(first: &Time, second: &Time) -> Option<Time> {
         let guess = first.window.or(second.window.filter(|_| !from.exact));
         let mut from_minute = guess.map_or(from.minute, |part| from.within(part));
         // "Between 9 and 11 pm": what makes the second an evening makes the first one too.
-        if to.exact
-            && !from.exact
-            && guess.is_none()
-            && from_minute + DAY / 2 < to_minute
-            && second.days.is_none()
-            && to.minute >= DAY / 2
-            && second.window.is_none()
-            && to_minute - from_minute > DAY / 2
-        {
+        let alone = guess.is_none() && second.window.is_none() && second.days.is_none();
+        if to.exact && !from.exact && alone && from_minute + DAY / 2 < to_minute {
             from_minute += DAY / 2;
         }
         let mut to_minute = to_minute;
