@@ -46,6 +46,8 @@ const STILL_S: (u8, f32) = (5, 4.8);
 const MOTION_S: (f32, f32) = (0.3, 2.4);
 /// … and at the whole picture while it is crowded, while something moves, and while nothing does.
 const WHOLE_S: (f32, f32, f32) = (1.0, 2.0, 20.0);
+/// … and, unless it is crowded, when a look has cut something: only a wider one tells what it is.
+const WHOLE_CUT_S: f32 = 0.4;
 /// Places where nothing moves are looked at closely when there is room and that long ago was the last time.
 const SWEEP_S: f32 = 2.0;
 /// Motion within so many sizes of a followed object is its own: its shadow, its wheels.
@@ -122,6 +124,8 @@ impl View {
 pub struct Attention {
     places: Places,
     whole: Option<MediaTime>,
+    /// Something was seen only in part since.
+    cut: bool,
 }
 
 impl Attention {
@@ -149,6 +153,7 @@ impl Attention {
         let mut wants = demand.panels(view);
         wants.extend(rest.panels(view));
         let every = match (motion.is_empty(), crowded) {
+            (_, false) if self.cut && motion.len() <= CROWD => WHOLE_CUT_S,
             (true, _) => WHOLE_S.2,
             (false, false) => WHOLE_S.1,
             (false, true) => WHOLE_S.0,
@@ -214,13 +219,14 @@ impl Attention {
     /// What was shown of a frame (parts in pixels of the picture), what moved in it, what was found, and what was seen
     /// only in part.
     pub fn looked(&mut self, time: MediaTime, view: View, shown: &[Want], motion: &[NormBox], found: &Merged) {
-        if shown.iter().any(|w| w.whole) {
+        let whole = shown.iter().any(|w| w.whole);
+        if whole {
             self.whole = Some(time);
         }
+        self.cut = !whole && (self.cut || !found.cut.is_empty());
         for d in found.whole.iter().filter(|d| d.score >= 0.3) {
             self.places.saw(d.rect, view.side(d.rect) / view.picture.1.max(1) as f32);
         }
-        let whole = shown.iter().any(|w| w.whole);
         let seen: Vec<NormBox> = shown.iter().filter(|w| !w.whole).filter_map(|w| view.share(w.source)).collect();
         for i in 0..places::ACROSS * places::DOWN {
             let Some(place) = places::rect(i) else { continue };

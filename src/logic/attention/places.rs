@@ -1,5 +1,6 @@
 //! What is remembered of places: how large things are there, when it was looked at, how often in vain.
 
+use super::CROWD;
 use crate::{
     domain::{geometry::NormBox, time::MediaTime},
     logic::seams::Merged,
@@ -94,15 +95,15 @@ impl Places {
     /// A place was looked at.
     pub fn looked(&mut self, time: MediaTime, index: usize, motion: &[NormBox], found: &Merged) {
         let Some(rect) = rect(index) else { return };
-        if found.cut.iter().any(|d| d.rect.meets(rect)) {
-            // A wider look has to tell what it is.
+        if motion.len() > CROWD && found.cut.iter().any(|d| d.rect.meets(rect)) {
+            // In a crowd the next tile is soon shown, and the whole picture too.
             return;
         }
         let place = &mut self.0[index];
         place.looked = Some(time);
         let moves = motion.iter().any(|m| m.meets(rect));
         place.still = if moves { 0 } else { place.still.saturating_add(1) };
-        if found.whole.iter().any(|d| d.rect.meets(rect)) {
+        if found.whole.iter().chain(&found.cut).any(|d| d.rect.meets(rect)) {
             place.barren = 0;
         } else if moves {
             place.barren = place.barren.saturating_add(1);
