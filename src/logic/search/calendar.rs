@@ -182,7 +182,7 @@ fn date(words: &[Word], today: i64) -> Option<(usize, Days)> {
 
 fn month(word: &Word) -> Option<i64> {
     let known = |name: &&str| word.folded == **name || (word.folded.len() == 3 && name.starts_with(&word.folded));
-    MONTHS.iter().position(|name| known(&name)).map(|at| at as i64 + 1)
+    MONTHS.iter().position(known).map(|at| at as i64 + 1)
 }
 
 /// That day and month, the last time it was.

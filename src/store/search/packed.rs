@@ -22,7 +22,7 @@ impl Bits {
     /// All of `n`.
     pub(super) fn all(n: usize) -> Self {
         let mut bits = Self(vec![u64::MAX; n.div_ceil(64)]);
-        if let Some(last) = bits.0.last_mut().filter(|_| n % 64 > 0) {
+        if let Some(last) = bits.0.last_mut().filter(|_| !n.is_multiple_of(64)) {
             *last = (1 << (n % 64)) - 1;
         }
         bits
@@ -184,7 +184,7 @@ mod tests {
             let n = keys.len();
             for every in [1u64, 2, 50] {
                 let mut bits = Bits::none(n);
-                (0..n).filter(|at| (*at as u64 ^ seed) % every == 0).for_each(|at| bits.set(at));
+                (0..n).filter(|at| (*at as u64 ^ seed).is_multiple_of(every)).for_each(|at| bits.set(at));
                 let bytes = bits.pack(n);
                 prop_assert!(bytes.len() <= 1 + n.div_ceil(8));
                 prop_assert_eq!(Bits::unpack(&bytes, n), Some(bits.clone()));

@@ -51,18 +51,15 @@ impl Reader<'_> {
     pub(super) fn plate(&mut self, lead: usize) -> Option<usize> {
         let rest = self.rest(lead);
         let first = rest.first()?;
+        let at = |place: usize| first.folded.as_bytes().get(place).copied();
         let series = first.folded.len() >= 3
             && first.folded.is_ascii()
             && first.folded.bytes().take(2).all(|b| b.is_ascii_digit())
-            && first
-                .folded
-                .bytes()
-                .nth(2)
-                .is_some_and(|b| b.is_ascii_lowercase() && !matches!(b, b'h' | b'g' | b'r' | b'p'))
-            && first.folded.bytes().nth(3).is_none_or(|b| b.is_ascii_alphanumeric())
+            && at(2).is_some_and(|b| b.is_ascii_lowercase() && !matches!(b, b'h' | b'g' | b'r' | b'p'))
+            && at(3).is_none_or(|b| b.is_ascii_alphanumeric())
             && first.folded.len() <= 9;
         let digits = |w: &Word| w.folded.bytes().all(|b| b.is_ascii_digit() || b == b'.') && w.folded.len() <= 7;
-        if !series && !(lead > 0 && digits(first)) {
+        if !(series || lead > 0 && digits(first)) {
             return None;
         }
         let mut parts = vec![first.folded.to_uppercase()];
