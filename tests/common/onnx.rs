@@ -104,7 +104,7 @@ pub fn red_detector_around(names: Option<&str>, times: f32) -> Vec<u8> {
     let grey = 1.0 / 255.0;
     let square = |cell: &dyn Fn(i64, i64) -> f32| -> Vec<f32> {
         let middle = REACH / 2;
-        (0..REACH * REACH).map(|i| cell((i % REACH - middle).abs(), (i / REACH - middle).abs())).collect()
+        (0..REACH * REACH).map(|i| cell(i % REACH - middle, i / REACH - middle)).collect()
     };
     let around = || {
         let half = REACH / 2;
@@ -112,6 +112,8 @@ pub fn red_detector_around(names: Option<&str>, times: f32) -> Vec<u8> {
     };
     let cells =
         |stride: i64| [Attribute::Ints("kernel_shape", vec![stride; 2]), Attribute::Ints("strides", vec![stride; 2])];
+    // A little more to the right and below: two cells that share the middle of something must not both be it.
+    let cone = |x: i64, y: i64| 1.0 - (x.abs() + y.abs()) as f32 / REACH as f32 + 0.02 * x as f32 + 0.03 * y as f32;
     // Where the weighted redness around is greatest, something red has its middle.
     let mut graph = Message::default()
         .message(1, &node("AveragePool", &["images"], "mean8", &cells(8)))
@@ -155,7 +157,7 @@ pub fn red_detector_around(names: Option<&str>, times: f32) -> Vec<u8> {
         .message(1, &node("Transpose", &["joined"], "output", &[Attribute::Ints("perm", vec![0, 2, 1])]))
         .message(5, &floats("redness", &[1, 3, 1, 1], &[-grey / 2.0, -grey / 2.0, grey]))
         .message(5, &floats("all", &[1, 1, REACH, REACH], &square(&|_, _| 1.0)))
-        .message(5, &floats("cone", &[1, 1, REACH, REACH], &square(&|x, y| 1.0 - (x + y) as f32 / REACH as f32)))
+        .message(5, &floats("cone", &[1, 1, REACH, REACH], &square(&cone)))
         .message(5, &floats("nothing", &[7, 3, 1, 1], &[0.0; 21]))
         .message(5, &ints("flat", &[1, 7, -1]))
         .text(2, "red")
