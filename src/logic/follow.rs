@@ -32,8 +32,20 @@ const SPREADS: f64 = 3.0;
 const LONGEST_S: f64 = 7200.0;
 /// How likely a camera in between missed it.
 const MISSED: f64 = 0.08;
-/// How likely the way that the picture tells is the right one.
+/// How likely the way that the picture tells is the right one, among four.
 const HEADING_RIGHT: f64 = 0.8;
+/// How likely what has come goes back at once.
+const TURNS_BACK: f64 = 0.08;
+/// The least that the time says, as a logarithm.
+const TIME_LEAST: f64 = -6.0;
+/// How alike the classes and the colours of two things that have nothing to do with each other are on average; and what is
+/// added to both sides, so that no single look rules a sighting out. Chosen on the drawn towns of `tests/follow_town.rs`.
+const CLASS_ELSE: f64 = 0.4;
+const CLASS_DOUBT: f64 = 0.03;
+const COLOURS_ELSE: f64 = 0.45;
+const COLOURS_DOUBT: f64 = 0.12;
+/// How much more the colours count than they would by themselves: also chosen there.
+const COLOURS_WEIGHT: f64 = 1.3;
 
 /// Where it may come to and when.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -190,11 +202,12 @@ pub fn fit(subject: &Sighting, reach: &Reach, seen: &Sighting) -> Option<Candida
     // Against something that may come at any time of the window.
     let width_s = window.len_us() as f64 / 1e6;
     let density = -0.5 * z * z - (reach.spread_ln * (2.0 * std::f64::consts::PI).sqrt()).ln() - ln;
-    let time = (density + width_s.max(1.0).ln()).max(-6.0);
+    let time = (density + width_s.max(1.0).ln()).max(TIME_LEAST);
     let class = alike(&votes(subject), &votes(seen));
     let colours = colours_alike(&subject.colours, &seen.colours);
     let exit = reach.exit.zip(subject.heading).map(|(leads, went)| leads == went);
     let towards = |right: Option<bool>, p: f64| match right {
+        // Of four ways each is as likely for anything else.
         Some(true) => (p / 0.25).ln(),
         Some(false) => ((1.0 - p) / 0.75).ln(),
         None => 0.0,
@@ -202,10 +215,10 @@ pub fn fit(subject: &Sighting, reach: &Reach, seen: &Sighting) -> Option<Candida
     let comes_back = reach.back.zip(seen.heading).map(|(back, goes)| back == goes);
     let score = reach.prior_ln
         + time
-        + ((class + 0.03) / 0.4).ln()
-        + colours.map_or(0.0, |alike| 1.3 * ((alike + 0.12) / 0.45).ln())
+        + ((class + CLASS_DOUBT) / CLASS_ELSE).ln()
+        + colours.map_or(0.0, |alike| COLOURS_WEIGHT * ((alike + COLOURS_DOUBT) / COLOURS_ELSE).ln())
         + towards(exit, HEADING_RIGHT)
-        + towards(comes_back, 0.08);
+        + towards(comes_back, TURNS_BACK);
     let why = Why { took_s, usual_s: reach.usual_s(), colours, class, exit };
     Some(Candidate { sighting: seen.clone(), score, why })
 }

@@ -118,7 +118,16 @@ pub fn common(a: &[Span], b: &[Span]) -> Vec<Span> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::{
+        domain::{
+            camera::CameraDraft, detection::Class, geometry::NormBox, ids::TrackId, query::Actor, time::WallTime,
+            track::TrackPoint,
+        },
+        store::TrackRow,
+    };
 
     #[test]
     fn what_is_missing_of_both_streams_is_missing() {
@@ -131,8 +140,37 @@ mod tests {
 
     #[tokio::test]
     async fn hours_that_are_over_are_packed_once() {
-        let store = Store::in_memory().await.unwrap();
-        let clock = Clock::stepped(crate::domain::time::WallTime(1_795_183_450_000_000));
-        assert_eq!(pass(&store, &clock, &Stop::new()).await.unwrap(), 0, "nothing there, nothing packed");
+        let (store, now_us) = (Store::in_memory().await.unwrap(), 1_795_183_450_000_000);
+        let clock = Clock::stepped(WallTime(now_us));
+        let draft = CameraDraft { name: "a".into(), main_url: "rtsp://127.0.0.1/1".into(), ..CameraDraft::default() };
+        let actor = Actor { name: "test".into() };
+        let camera = store.add_camera(&actor, &draft.checked().unwrap(), WallTime(now_us)).await.unwrap();
+        let best = TrackPoint {
+            track: TrackId(1),
+            class: Class::Car,
+            score: 0.75,
+            rect: NormBox::new(0.25, 0.25, 0.5, 0.5).unwrap(),
+            confirmed: true,
+            held: false,
+            identity: 1.0,
+        };
+        let start_us = now_us - 2 * 3_600_000_000;
+        let row = TrackRow {
+            id: None,
+            camera,
+            span: Span { start_us, end_us: start_us + 1 },
+            best,
+            points: 3,
+            open: false,
+            votes: BTreeMap::new(),
+            colours: Vec::new(),
+            size_px: None,
+            path: Vec::new(),
+        };
+        store.keep_tracks(&[row]).await.unwrap();
+        let first = pass(&store, &clock, &Stop::new()).await.unwrap();
+        let second = pass(&store, &clock, &Stop::new()).await.unwrap();
+        assert!(first >= 1, "the hour of the track is not packed");
+        assert_eq!(second, 0, "packed again");
     }
 }

@@ -165,14 +165,7 @@ impl Store {
     /// When the database fails.
     pub async fn close_open_events(&self) -> Result<u64> {
         let close = Sql::new("update event set open = false, revision = revision + 1 where open returning start_us");
-        self.write(|tx| {
-            Box::pin(async move {
-                let closed: Vec<(i64,)> = tx.rows(close).await?;
-                tx.unpack_hours(closed.iter().map(|(start_us,)| *start_us)).await?;
-                Ok(closed.len() as u64)
-            })
-        })
-        .await
+        self.change_packed(close).await
     }
 
     /// Several events, in any order; those that are gone are left out.

@@ -47,14 +47,7 @@ impl Store {
         let mut delete = Sql::new("delete from event where id in (select e.id from event e where e.id in ");
         delete.push_list(events.iter().map(|id| id.0));
         delete.push(" and not ").push(LOCKED).push(") returning start_us");
-        self.write(|tx| {
-            Box::pin(async move {
-                let gone: Vec<(i64,)> = tx.rows(delete).await?;
-                tx.unpack_hours(gone.iter().map(|(start_us,)| *start_us)).await?;
-                Ok(gone.len() as u64)
-            })
-        })
-        .await
+        self.change_packed(delete).await
     }
 
     /// How many events began before a time, and how many there are.

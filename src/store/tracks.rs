@@ -152,14 +152,7 @@ impl Store {
     /// When the database fails.
     pub async fn close_open_tracks(&self) -> Result<u64> {
         let close = Sql::new("update track set open = false where open returning start_us");
-        self.write(|tx| {
-            Box::pin(async move {
-                let closed: Vec<(i64,)> = tx.rows(close).await?;
-                tx.unpack_hours(closed.iter().map(|(start_us,)| *start_us)).await?;
-                Ok(closed.len() as u64)
-            })
-        })
-        .await
+        self.change_packed(close).await
     }
 
     /// One track, without its path.

@@ -27,9 +27,10 @@ pub const HEIGHT: u32 = 180;
 pub const CAMERA: CameraId = CameraId(7);
 /// Frames a decoder may hold back until more packets come.
 const HELD_BACK: usize = 2;
-/// How often it is looked whether the child is still the same, and how often at most for one picture.
+/// How often it is looked whether the child is still the same, and how often at most without a frame: a child that lost the
+/// key frame sees nothing until the next one, which is not sent while it is waited for.
 const LOOK: Duration = Duration::from_millis(200);
-const PATIENCE: u32 = 300;
+const PATIENCE: u32 = 100;
 
 /// An encoded film: time from its start in microseconds, key, data; and how it is coded.
 pub struct Film {
@@ -121,7 +122,7 @@ impl Stage {
         let mut seen = Vec::new();
         let restarts = self.counters.vision_restarts.get();
         let (start, mut sent) = (self.time, VecDeque::from([self.time; HELD_BACK]));
-        for (time, key, data) in &film.packets {
+        'film: for (time, key, data) in &film.packets {
             let packet = Packet {
                 camera: CAMERA,
                 stream: StreamId(1),
@@ -143,8 +144,11 @@ impl Stage {
             while reached.is_some_and(|time| seen.last().is_none_or(|f: &FrameSeen| f.time < time)) {
                 let Ok(frame) = tokio::time::timeout(LOOK, self.out.seen.recv()).await else {
                     // A child that was started anew on a loaded machine sees nothing before the next key frame.
-                    if self.counters.vision_restarts.get() > restarts || waited > PATIENCE {
+                    if self.counters.vision_restarts.get() > restarts {
                         break;
+                    }
+                    if waited >= PATIENCE {
+                        break 'film;
                     }
                     waited += 1;
                     continue;

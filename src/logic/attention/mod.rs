@@ -181,12 +181,12 @@ impl Attention {
             return every;
         }
         // Where nothing moves, the first looks have told everything.
-        let still = places::cells(p.object).map(|i| self.places.about(i).still).min().unwrap_or(0);
+        let still = places::cells(p.object).map(|i| self.places.still(i)).min().unwrap_or(0);
         every.max((MET_S * 2f32.powi(still.saturating_sub(STILL_S.0).into())).min(STILL_S.1))
     }
     /// The urgency of a place: what is due comes in the order of the last looks.
     fn turn(&self, time: MediaTime, place: usize, urgency: f32) -> f32 {
-        in_turn(urgency, self.places.about(place).looked.map_or(LONG_AGO_S, |last| since_s(time, last)))
+        in_turn(urgency, self.places.last_look(place).map_or(LONG_AGO_S, |last| since_s(time, last)))
     }
     /// Places that nobody asks for: the longer ago the last look, the more welcome, but never due.
     fn sweep(&self, time: MediaTime, view: View, asked: &Demand) -> Demand {

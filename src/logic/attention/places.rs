@@ -42,8 +42,6 @@ pub(super) struct Memory {
     pub looked: Option<MediaTime>,
     /// How often in a row nothing was found though something moved.
     pub barren: u8,
-    /// How often in a row it was looked at while nothing moved there.
-    pub still: u8,
 }
 
 fn cell(share: f32, count: usize) -> usize {
@@ -70,7 +68,15 @@ impl Places {
     /// What is remembered of a place.
     pub fn about(&self, place: usize) -> Memory {
         let known = self.0.get(place).copied().unwrap_or_default();
-        Memory { size: self.size_about(place), looked: known.looked, barren: known.barren, still: known.still }
+        Memory { size: self.size_about(place), looked: known.looked, barren: known.barren }
+    }
+    /// When it was looked at. The size, which takes a search, is not asked for.
+    pub fn last_look(&self, place: usize) -> Option<MediaTime> {
+        self.0.get(place).and_then(|place| place.looked)
+    }
+    /// How often in a row it was looked at while nothing moved there.
+    pub fn still(&self, place: usize) -> u8 {
+        self.0.get(place).map_or(0, |place| place.still)
     }
     fn size_about(&self, place: usize) -> Option<f32> {
         let (column, row) = (place % ACROSS, place / ACROSS);

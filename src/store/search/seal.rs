@@ -211,6 +211,21 @@ impl Row {
     }
 }
 
+impl Store {
+    /// Makes a change that returns the starts of the rows it changed, and takes their hours out of the index with it; how
+    /// many rows.
+    pub(in crate::store) async fn change_packed(&self, change: Sql) -> Result<u64> {
+        self.write(|tx| {
+            Box::pin(async move {
+                let changed: Vec<(i64,)> = tx.rows(change).await?;
+                tx.unpack_hours(changed.iter().map(|(start_us,)| *start_us)).await?;
+                Ok(changed.len() as u64)
+            })
+        })
+        .await
+    }
+}
+
 impl Tx {
     /// Takes the hours of these starts out of the index, because something that was packed changes.
     pub(in crate::store) async fn unpack_hours(&mut self, starts_us: impl IntoIterator<Item = i64>) -> Result<()> {
