@@ -27,7 +27,7 @@ use vonglau::{
     },
     runtime::clock::process_cpu_us,
     vision::{
-        decode::{Decoder, Outlet, Sampler},
+        decode::{Decoder, Key, Outlet, Sampler},
         detect::{Detector, Outcome},
         gate::Gate,
         model::Model,
@@ -126,18 +126,30 @@ fn packets(source: &str, paint: impl FnOnce(&gst::Pipeline)) -> Stream {
 }
 
 /// What every sampled frame of the stream shows, decoded as in the service: `look` sees them in order.
-fn decode(stream: &Stream, only_keys: bool, look: impl FnMut(&Frame) + Send + 'static) {
-    let (look, decoded) = (Mutex::new(look), Arc::new(AtomicU64::new(0)));
+fn decode(stream: &Stream, only_keys: bool, look: impl FnMut(&Frame, bool) + Send + 'static) {
+    let (look, decoded, consumed) = (Mutex::new(look), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let sampler = Arc::new(Sampler::default());
+    let keys = sampler.clone();
     let outlet = Outlet {
         camera: CameraId(1),
-        sampler: Arc::new(Sampler::default()),
+        sampler: sampler.clone(),
         decoded: decoded.clone(),
-        consumed: Arc::new(AtomicU64::new(0)),
-        frames: Arc::new(move |frame| (look.lock().expect("nobody panicked"))(&frame)),
+        consumed: consumed.clone(),
+        frames: Arc::new(move |frame| {
+            let key = keys.take_key(frame.time).is_some();
+            (look.lock().expect("nobody panicked"))(&frame, key);
+        }),
     };
     let decoder = Decoder::new(Codec::H264, &stream.config, outlet).expect("it can be decoded");
     let wanted = || stream.packets.iter().filter(|(_, key, _)| *key || !only_keys);
-    for (time, key, data) in wanted() {
+    for (n, (time, key, data)) in (0u64..).zip(wanted()) {
+        // As in the service, where they come one after the other.
+        while n > consumed.load(Ordering::Relaxed) + 8 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if *key {
+            sampler.expect_key(*time, Key::Shown);
+        }
         decoder.push(*time, *key, data.clone()).expect("it can be decoded");
     }
     decoder.end();
@@ -157,7 +169,7 @@ fn recall(name: &str, stream: &Stream, model: &Path) {
     let (mut gate, mut scaler, mut before) = (Gate::default(), Scaler::default(), Vec::<Detection>::new());
     let counts = Arc::new(Mutex::new([0u32; 4]));
     let counted = counts.clone();
-    decode(stream, false, move |frame| {
+    decode(stream, false, move |frame, _| {
         let regions = gate.look(frame, &mut scaler);
         let Ok(Outcome::Found(found)) = detector.detect(frame, &mut scaler) else { return };
         let found: Vec<_> = found.into_iter().filter(|d| d.score >= 0.4).collect();
@@ -194,9 +206,10 @@ fn recall(name: &str, stream: &Stream, model: &Path) {
 fn episodes(name: &str, stream: &Stream, times: i64) {
     let looks = Arc::new(Mutex::new(Vec::new()));
     let (mut gate, mut scaler, told) = (Gate::default(), Scaler::default(), looks.clone());
-    decode(stream, false, move |frame| {
+    decode(stream, false, move |frame, key| {
+        let key_stirs = key.then(|| gate.key_stirs(frame, &mut scaler));
         let moves = !gate.look(frame, &mut scaler).is_empty();
-        told.lock().expect("nobody panicked").push((frame.time, moves, gate.stirs()));
+        told.lock().expect("nobody panicked").push((frame.time, moves, key_stirs));
     });
     let looks = looks.lock().expect("nobody panicked");
     let mut gate = PacketGate::default();
@@ -208,8 +221,8 @@ fn episodes(name: &str, stream: &Stream, times: i64) {
             gate.offer(Offered { time: time.plus_us(turn * long), key: *key, size: data.len(), packet: () }, &mut out);
             fed += out.len();
             out.clear();
-            while let Some((t, moves, stirs)) = looks.next_if(|(t, _, _)| *t <= *time) {
-                gate.tell(t.plus_us(turn * long), *moves, *stirs);
+            while let Some((t, moves, key_stirs)) = looks.next_if(|(t, _, _)| *t <= *time) {
+                gate.tell(t.plus_us(turn * long), *moves, *key_stirs);
             }
         }
     }
@@ -226,11 +239,15 @@ fn episodes(name: &str, stream: &Stream, times: i64) {
     );
 }
 
+/// A sub stream's coder: a key frame every two seconds.
+const CODER: &str =
+    "x264enc speed-preset=veryfast tune=zerolatency bitrate=400 key-int-max=20 option-string=scenecut=0";
+
 /// A drawn place as a sub stream: 640 × 360, 10 frames a second, a key frame every two seconds.
 fn drawn(seconds: u64, draw: fn(u64) -> Sheet) -> Stream {
-    let source = "appsrc name=in format=time block=true caps=video/x-raw,format=I420,width=640,height=360,framerate=10/1 \
-                  ! x264enc speed-preset=veryfast tune=zerolatency bitrate=400 key-int-max=20 option-string=scenecut=0";
-    packets(source, move |pipeline| {
+    let source =
+        "appsrc name=in format=time block=true caps=video/x-raw,format=I420,width=640,height=360,framerate=10/1";
+    packets(&format!("{source} ! {CODER}"), move |pipeline| {
         let source = pipeline.by_name("in").and_then(|s| s.downcast::<AppSrc>().ok()).expect("it is named");
         for i in 0..seconds * 10 {
             let cells = draw(i).bytes();
@@ -252,7 +269,7 @@ fn hour(stream: &Stream, only_keys: bool) -> f64 {
     let frames = Arc::new(AtomicU64::new(0));
     let counted = frames.clone();
     let start = process_cpu_us();
-    decode(stream, only_keys, move |frame| {
+    decode(stream, only_keys, move |frame, _| {
         gate.look(frame, &mut scaler);
         counted.fetch_add(1, Ordering::Relaxed);
     });
@@ -283,7 +300,10 @@ fn main() {
         [("intel-car-detection.mp4", 8), ("intel-one-by-one-person.mp4", 4), ("vn-intersection.mp4", 4)]
     {
         let Some(path) = shared_data(&format!("video/{clip}")) else { return };
-        let stream = packets(&format!("filesrc location={} ! qtdemux", path.display()), |_| {});
+        // As the sub stream of a camera shows it.
+        let source = format!("filesrc location={} ! decodebin ! videoconvert ! videoscale ! videorate", path.display());
+        let coding = "video/x-raw,format=I420,width=640,height=360,framerate=10/1,pixel-aspect-ratio=1/1";
+        let stream = packets(&format!("{source} ! {coding} ! {CODER}"), |_| {});
         episodes(clip, &stream, times);
         if let Some(model) = shared_data("models/yolox_nano.onnx") {
             recall(clip, &stream, &model);

@@ -65,7 +65,7 @@ fn vision(page: &mut Page, state: &VisionState, capacity: &Capacity) {
     let most = capacity.memory_max_bytes;
     page.one("vision_memory_max_bytes", "gauge", "Memory at which it is started anew.", &[], most);
     type Of = fn(&Flow) -> Option<f64>;
-    let of_cameras: [(&str, &str, &str, Of); 6] = [
+    let of_cameras: [(&str, &str, &str, Of); 7] = [
         ("packets_received_total", "counter", "Packets of the analysed stream.", |f| Some(f.received as f64)),
         ("packets_sent_total", "counter", "Of these went to the analysis.", |f| Some(f.sent as f64)),
         ("frames_decoded_total", "counter", "Frames decoded.", |f| Some(f.decoded as f64)),
@@ -73,6 +73,9 @@ fn vision(page: &mut Page, state: &VisionState, capacity: &Capacity) {
         ("lag_seconds", "gauge", "Age of the last analysed frame at its answer.", |f| Some(f.lag_us? as f64 / 1e6)),
         ("analysis_restricted", "gauge", "1 when it is kept out for having stopped the analysis.", |f| {
             Some(f64::from(u8::from(f.admitted != Admitted::Full)))
+        }),
+        ("packet_gate_on", "gauge", "1 when only key frames are decoded while nothing happens.", |f| {
+            Some(f64::from(u8::from(f.packet_gate.on)))
         }),
     ];
     for (name, kind, help, of) in of_cameras {

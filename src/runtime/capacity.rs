@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::CameraId;
 
@@ -23,6 +23,8 @@ pub enum Skip {
     KeyFramesOnly,
     /// Packet: too slow a machine, another camera's turn.
     Load,
+    /// Packet: between two key frames that show nothing new.
+    Quiet,
     /// Frame: not due at the rate at which frames are looked at.
     Rate,
     /// Frame: a newer one came before there was time for it.
@@ -31,13 +33,14 @@ pub enum Skip {
 
 impl Skip {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::QueueFull,
         Self::WaitingForKeyFrame,
         Self::NoProcess,
         Self::Suspect,
         Self::KeyFramesOnly,
         Self::Load,
+        Self::Quiet,
         Self::Rate,
         Self::Replaced,
     ];
@@ -51,6 +54,7 @@ impl Skip {
             Self::Suspect => "suspect",
             Self::KeyFramesOnly => "key_frames_only",
             Self::Load => "load",
+            Self::Quiet => "quiet",
             Self::Rate => "rate",
             Self::Replaced => "replaced",
         }
@@ -72,6 +76,19 @@ pub enum Admitted {
     Off,
 }
 
+/// How a camera's packet gate does, which leaves packets undecoded while nothing happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PacketGate {
+    /// Whether it decides; until it has proved itself on this camera it only watches.
+    pub on: bool,
+    /// Whether only key frames are decoded at the moment.
+    pub key_frames: bool,
+    /// Episodes of motion it was judged by lately.
+    pub episodes: u32,
+    /// … and for how many of them it was, or would have been, open in time.
+    pub kept: u32,
+}
+
 /// What became of one camera's analysed stream, since this service started.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Flow {
@@ -89,6 +106,8 @@ pub struct Flow {
     pub lag_us: Option<i64>,
     /// What of it is let in.
     pub admitted: Admitted,
+    /// How its packet gate does.
+    pub packet_gate: PacketGate,
 }
 
 /// The whole.

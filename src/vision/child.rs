@@ -1,8 +1,7 @@
 //! The vision child: reads packets from the socket that is its standard input, decodes, analyses, answers.
 //!
 //! Threads: this one reads and feeds the decoders; GStreamer has one a camera; `look` analyses; `stills` decodes single
-//! key frames; `pulse` acknowledges,
-//! is the sign of life, and ends the process when one of the others has been stuck for long. The process ends with its
+//! key frames; `pulse` acknowledges, is the sign of life, and ends the process when one of the others has been stuck for long. The process ends with its
 //! parent (end of file), after `Finish`, or for a damaged message. A camera that cannot be decoded never ends it.
 
 use std::{
@@ -18,7 +17,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    decode::{self, DecodeError, Decoder, Outlet, Sampler},
+    decode::{self, DecodeError, Decoder, Key, Outlet, Sampler},
     desk::{Ask, Desk, Told, Uplink, Watch, Worker},
     link::{self, Down, Effort, Frames, Totals, Up},
     model::{MODEL_BYTES_MAX, ModelSpec},
@@ -28,7 +27,8 @@ use super::{
 };
 use crate::{
     domain::{ids::CameraId, packet::Codec, time::MediaTime},
-    runtime::{clock::Clock, tasks, throttle::Throttle},
+    logic::packet_gate::{PacketGateState, Way, Why},
+    runtime::{capacity::PacketGate, clock::Clock, tasks, throttle::Throttle},
 };
 
 /// How often the child acknowledges and shows that it lives.
@@ -87,6 +87,7 @@ struct Meter {
     generation: u32,
     consumed: Arc<AtomicU64>,
     sampler: Arc<Sampler>,
+    gate: PacketGateState,
     told: u64,
 }
 
@@ -235,7 +236,8 @@ impl Child {
         }
         let consumed = Arc::new(AtomicU64::new(0));
         let sampler = Arc::new(Sampler::paced(self.every_us.clone()));
-        let meter = Meter { generation, consumed: consumed.clone(), sampler: sampler.clone(), told: 0 };
+        let gate = PacketGateState::default();
+        let meter = Meter { generation, consumed: consumed.clone(), sampler: sampler.clone(), gate, told: 0 };
         self.shared.meters.lock().unwrap_or_else(PoisonError::into_inner).insert(camera, meter);
         let throttle = Throttle::default();
         let sluice = Sluice::default();
@@ -265,15 +267,20 @@ impl Child {
             decoded: self.shared.decoded.clone(),
             consumed: camera.consumed.clone(),
             frames: Arc::new(move |frame| {
-                if desk.frame(frame) {
+                let key = sampler.take_key(frame.time);
+                if desk.frame(frame, key) {
                     sampler.replaced.fetch_add(1, Ordering::Relaxed);
                 }
             }),
         };
         let looks = self.desk.looks.hear(id);
         let fed = camera.feed(time, key, data, &outlet, &looks);
-        if let Some(state) = camera.sluice.turned() {
-            tracing::info!(camera = %id, ?state, "packet gate");
+        let gate = camera.sluice.state();
+        if let Some(meter) = self.shared.meters.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&id) {
+            let turned = std::mem::replace(&mut meter.gate, gate).on != gate.on;
+            if turned {
+                tracing::info!(camera = %id, ?gate, "packet gate");
+            }
         }
         if let Err(e) = fed
             && let Some(times) = camera.throttle.say(1, self.clock.boot())
@@ -324,12 +331,17 @@ impl Camera {
         looks: &VecDeque<Look>,
     ) -> Result<(), DecodeError> {
         let passed = self.sluice.pass(time, key, data, looks);
-        if passed.iter().all(|p| p.held) {
+        if passed.iter().all(|p| p.why == Why::Later) {
             self.consumed.fetch_add(1, Ordering::Relaxed);
         }
         for p in passed {
-            if p.held {
-                self.consumed.fetch_sub(1, Ordering::Relaxed);
+            match p.why {
+                Why::Later => {
+                    self.consumed.fetch_sub(1, Ordering::Relaxed);
+                }
+                Why::Now if p.key => self.sampler.expect_key(p.time, Key::Shown),
+                Why::Now => {}
+                Why::Asked => self.sampler.expect_key(p.time, Key::Asked),
             }
             let fed = self.try_feed(p.time, p.key, p.data, outlet);
             if !matches!(fed, Ok(true)) {
@@ -358,7 +370,10 @@ fn effort(shared: &Shared, worker: &Watch) -> Effort {
         // They grow meanwhile; no part may be greater than its whole.
         let due = due.max(replaced);
         let decoded = decoded.max(due);
-        Frames { camera: *camera, generation: meter.generation, decoded, due, replaced }
+        let g = &meter.gate;
+        let key_frames = g.way == Way::KeyOnly;
+        let gate = PacketGate { on: g.on, key_frames, episodes: g.episodes, kept: g.kept };
+        Frames { camera: *camera, generation: meter.generation, decoded, due, replaced, quiet: g.skipped, gate }
     };
     let meters = shared.meters.lock().unwrap_or_else(PoisonError::into_inner);
     Effort { busy_us, inference_us, cameras: meters.iter().map(frames).collect() }

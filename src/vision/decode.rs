@@ -4,9 +4,12 @@
 //! behind the decoder, before any conversion or copy. Nothing here ends the process: a pipeline that fails says so and
 //! is made anew at the next key frame.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    },
 };
 
 use gstreamer as gst;
@@ -48,11 +51,25 @@ pub fn start() -> Result<(), DecodeError> {
     gst::init().map_err(|e| DecodeError::Missing(e.to_string()))
 }
 
-/// Chooses the frames that are looked at, by presentation time alone; survives a new pipeline.
+/// Key frames on their way through a decoder that are remembered; those that never come out go first.
+const KEYS_MAX: usize = 8;
+
+/// What is to be known of a key frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    /// What it shows; the frames after it come too.
+    Shown,
+    /// Whether the frames before it are wanted: if so it comes again, after them.
+    Asked,
+}
+
+/// Chooses the frames that are looked at, by presentation time and, of key frames, by what is wanted of them; survives a
+/// new pipeline.
 #[derive(Debug)]
 pub struct Sampler {
     last: AtomicI64,
     every_us: Arc<AtomicI64>,
+    keys: Mutex<VecDeque<(MediaTime, Key)>>,
     /// Frames it was asked about.
     pub decoded: AtomicU64,
     /// Of these were chosen.
@@ -71,18 +88,40 @@ impl Sampler {
     /// One that follows a pace that may change, microseconds from frame to frame.
     #[must_use]
     pub fn paced(every_us: Arc<AtomicI64>) -> Self {
-        let (decoded, chosen, replaced) = Default::default();
-        Self { last: AtomicI64::new(i64::MIN), every_us, decoded, chosen, replaced }
+        let (decoded, chosen, replaced, keys) = Default::default();
+        Self { last: AtomicI64::new(i64::MIN), every_us, keys, decoded, chosen, replaced }
     }
-    /// Whether the frame of that time is to be looked at; if so, it counts as looked at.
+    fn keys(&self) -> MutexGuard<'_, VecDeque<(MediaTime, Key)>> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// A key frame of that time goes into the decoder.
+    pub fn expect_key(&self, time: MediaTime, key: Key) {
+        let mut keys = self.keys();
+        if keys.len() >= KEYS_MAX {
+            keys.pop_front();
+        }
+        keys.push_back((time, key));
+    }
+    /// What is to be known of the frame of that time, if it is an expected key frame. Forgets it.
+    pub fn take_key(&self, time: MediaTime) -> Option<Key> {
+        let mut keys = self.keys();
+        let at = keys.iter().position(|(t, _)| *t == time)?;
+        keys.remove(at).map(|(_, key)| key)
+    }
+    /// Whether the frame of that time is to be looked at; if so, it counts as looked at. A key frame need not wait for
+    /// its turn as long as others do; one that is asked about has none.
     pub fn due(&self, time: MediaTime) -> bool {
         self.decoded.fetch_add(1, Ordering::Relaxed);
         let last = MediaTime(self.last.load(Ordering::Relaxed));
-        let since = time.since(last);
-        let due = last.0 == i64::MIN || !(-BACK_MAX_US..self.every_us.load(Ordering::Relaxed)).contains(&since);
+        let key = self.keys().iter().find(|(t, _)| *t == time).map(|(_, key)| *key);
+        let every_us = self.every_us.load(Ordering::Relaxed);
+        let wait_us = if key.is_some() { every_us / 2 } else { every_us };
+        let due = last.0 == i64::MIN || !(-BACK_MAX_US..wait_us).contains(&time.since(last));
         if due {
-            self.last.store(time.0, Ordering::Relaxed);
             self.chosen.fetch_add(1, Ordering::Relaxed);
+        }
+        if due && key != Some(Key::Asked) {
+            self.last.store(time.0, Ordering::Relaxed);
         }
         due
     }
@@ -370,5 +409,20 @@ mod tests {
         assert!(!sampler.due(MediaTime(99_900_000)));
         assert!(sampler.due(MediaTime(50_000_000)));
         assert!(sampler.due(MediaTime(50_190_000)));
+    }
+
+    #[test]
+    fn a_key_frame_that_is_asked_about_takes_no_turn_of_those_before_it() {
+        let sampler = Sampler::default();
+        sampler.expect_key(MediaTime(0), Key::Shown);
+        sampler.expect_key(MediaTime(2_000_000), Key::Asked);
+        let due = |ms: i64| sampler.due(MediaTime(ms * 1000));
+        assert!(due(0) && due(2000) && due(200) && !due(300) && due(2000));
+        assert_eq!(sampler.take_key(MediaTime(0)), Some(Key::Shown));
+        assert_eq!(sampler.take_key(MediaTime(200_000)), None);
+        assert_eq!(sampler.take_key(MediaTime(2_000_000)), Some(Key::Asked));
+        assert_eq!(sampler.take_key(MediaTime(2_000_000)), None);
+        sampler.expect_key(MediaTime(2_100_000), Key::Shown);
+        assert!(due(2100) && !due(2200), "one that comes a little early is looked at all the same");
     }
 }

@@ -18,6 +18,7 @@ use std::{
 use bytes::BytesMut;
 
 use super::{
+    decode::Key,
     detect::Detector,
     health::Watcher,
     kept::Keeper,
@@ -143,13 +144,20 @@ enum Job {
     Told(CameraId, Told),
     Ask(Ask),
     /// At least one, of different cameras.
-    Frames(Vec<Frame>),
+    Frames(Vec<Laid>),
     End,
+}
+
+/// A frame on the desk.
+#[derive(Debug)]
+struct Laid {
+    frame: Frame,
+    key: Option<Key>,
 }
 
 #[derive(Debug, Default)]
 struct Pile {
-    frames: BTreeMap<CameraId, Frame>,
+    frames: BTreeMap<CameraId, Laid>,
     last: Option<CameraId>,
     asks: VecDeque<Ask>,
     gone: VecDeque<CameraId>,
@@ -212,10 +220,11 @@ impl Desk {
         how(&mut self.pile());
         self.more.notify_one();
     }
-    /// Lays down a frame; an older one of that camera is thrown away. Whether there was one.
-    pub fn frame(&self, frame: Frame) -> bool {
+    /// Lays down a frame, with what is to be known of it as a key frame; an older one of that camera is thrown away.
+    /// Whether there was one.
+    pub fn frame(&self, frame: Frame, key: Option<Key>) -> bool {
         let mut replaced = false;
-        self.change(|p| replaced = p.frames.insert(frame.camera, frame).is_some());
+        self.change(|p| replaced = p.frames.insert(frame.camera, Laid { frame, key }).is_some());
         replaced
     }
     /// Lays down a question; whether there was room.
@@ -327,7 +336,7 @@ impl Worker {
                 Job::Told(camera, told) => self.seats.entry(camera).or_default().hear(told),
                 Job::Ask(ask) => self.answer(&ask),
                 Job::Frames(mut frames) => {
-                    for frame in &mut frames {
+                    for Laid { frame, .. } in &mut frames {
                         self.seats.entry(frame.camera).or_default().eye.mask(frame);
                     }
                     self.look(&frames);
@@ -380,10 +389,19 @@ impl Worker {
         }
         self.watch.at(self.clock.boot().us());
     }
-    fn look(&mut self, frames: &[Frame]) {
-        let mut noticed = Vec::with_capacity(frames.len());
-        for frame in frames {
+    fn look(&mut self, frames: &[Laid]) {
+        let (mut noticed, mut keys) = (Vec::with_capacity(frames.len()), BTreeMap::new());
+        for Laid { frame, key } in frames {
             let seat = self.seats.entry(frame.camera).or_default();
+            if let Some(key) = key {
+                let key_stirs = seat.eye.key_stirs(frame, self.engine.scaler());
+                if key_stirs && *key == Key::Asked {
+                    // It comes again, after those before it.
+                    self.desk.looks.tell(frame.camera, Look { time: frame.time, moves: false, key_stirs: Some(true) });
+                    continue;
+                }
+                keys.insert(frame.camera, key_stirs);
+            }
             let fresh = |t: MediaTime| (0..PICTURE_EVERY_US).contains(&frame.time.since(t));
             if !seat.pictured.is_some_and(fresh) {
                 seat.pictured = Some(frame.time);
@@ -401,8 +419,8 @@ impl Worker {
             let Some(seat) = self.seats.get_mut(&noticed.camera()) else { continue };
             let seen = self.engine.conclude(&mut seat.eye, noticed);
             seat.last = Some(seen.time);
-            let (moves, stirs) = (!seen.motion.is_empty(), seat.eye.stirs());
-            self.desk.looks.tell(seen.camera, Look { time: seen.time, moves, stirs });
+            let (moves, key_stirs) = (!seen.motion.is_empty(), keys.get(&seen.camera).copied());
+            self.desk.looks.tell(seen.camera, Look { time: seen.time, moves, key_stirs });
             tell_looks(&mut seat.eye, &self.up);
             self.up.send(&Up::Seen(seen));
         }
@@ -454,15 +472,15 @@ mod tests {
     fn cameras_take_turns_and_only_the_newest_frame_of_each_waits() {
         let desk = Desk::default();
         let cameras = ROUND_FRAMES as i64 + 1;
-        assert!((1..=cameras).all(|c| !desk.frame(frame(c, c))));
-        assert!(desk.frame(frame(1, 100)), "the older one is replaced");
+        assert!((1..=cameras).all(|c| !desk.frame(frame(c, c), None)));
+        assert!(desk.frame(frame(1, 100), None), "the older one is replaced");
         let next = || match desk.next() {
-            Job::Frames(round) => round.iter().map(|f| (f.camera.0, f.time.0)).collect::<Vec<_>>(),
+            Job::Frames(round) => round.iter().map(|f| (f.frame.camera.0, f.frame.time.0)).collect::<Vec<_>>(),
             other => panic!("{other:?}"),
         };
         let first: Vec<_> = std::iter::once((1, 100)).chain((2..cameras).map(|c| (c, c))).collect();
         assert_eq!(next(), first);
-        desk.frame(frame(1, 101));
+        desk.frame(frame(1, 101), None);
         assert_eq!(next(), [(cameras, cameras), (1, 101)], "a busy camera comes before one that waits");
         desk.finish();
         assert!(matches!(desk.next(), Job::End));
@@ -471,7 +489,7 @@ mod tests {
     #[test]
     fn a_camera_that_went_leaves_no_frame_behind() {
         let desk = Desk::default();
-        desk.frame(frame(1, 1));
+        desk.frame(frame(1, 1), None);
         desk.gone(CameraId(1));
         desk.finish();
         assert!(matches!(desk.next(), Job::Gone(CameraId(1))));

@@ -48,6 +48,8 @@ fn colour(frame: &Frame) -> f32 {
 pub struct Gate {
     of: (u32, u32),
     motion: Option<Motion>,
+    /// Of the key frames alone.
+    keys: Option<Motion>,
     /// Where nothing is taken for motion.
     masks: Vec<Polygon>,
 }
@@ -60,24 +62,34 @@ impl Gate {
     }
     /// Begins anew, with the same masks.
     pub fn forget(&mut self) {
-        self.motion = None;
+        (self.motion, self.keys) = (None, None);
     }
     /// The regions of the frame that move.
     pub fn look(&mut self, frame: &Frame, scaler: &mut Scaler) -> Vec<NormBox> {
+        let luma = self.small(frame, scaler);
+        let small = Small { time: frame.time, luma: &luma, colour: Some(colour(frame)) };
+        self.motion.as_mut().map(|motion| motion.step(&small)).unwrap_or_default()
+    }
+    /// Whether a key frame, compared with the key frames before it, shows that the frames between should be looked at.
+    pub fn key_stirs(&mut self, frame: &Frame, scaler: &mut Scaler) -> bool {
+        let luma = self.small(frame, scaler);
+        let small = Small { time: frame.time, luma: &luma, colour: Some(colour(frame)) };
+        let (Some(usual), Some(keys)) = (&self.motion, &mut self.keys) else { return true };
+        keys.stirs_beside(&small, usual)
+    }
+    /// The frame's small picture; what is known of pictures of another size is forgotten.
+    fn small(&mut self, frame: &Frame, scaler: &mut Scaler) -> Vec<u8> {
         let from = (frame.width, frame.height);
         let to = cells(frame.width, frame.height);
         if self.of != from {
-            (self.of, self.motion) = (from, None);
+            self.of = from;
+            self.forget();
         }
         let (across, down, masks) = (to.0 as usize, to.1 as usize, &self.masks);
-        let motion = self.motion.get_or_insert_with(|| Motion::new(MotionConfig::default(), across, down, masks));
-        let luma = scaler.averaged(frame.luma(), from, to);
-        motion.step(&Small { time: frame.time, luma: &luma, colour: Some(colour(frame)) })
-    }
-    /// Whether something in the frame looked at last may move although it is not said to: see [`Motion::stirs`].
-    #[must_use]
-    pub fn stirs(&self) -> bool {
-        self.motion.as_ref().is_some_and(Motion::stirs)
+        for motion in [&mut self.motion, &mut self.keys] {
+            motion.get_or_insert_with(|| Motion::new(MotionConfig::default(), across, down, masks));
+        }
+        scaler.averaged(frame.luma(), from, to)
     }
     /// Objects were found in these boxes: see [`Motion::pardon`].
     pub fn pardon(&mut self, boxes: &[NormBox]) {

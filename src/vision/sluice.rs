@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::{
     domain::{ids::CameraId, time::MediaTime},
-    logic::packet_gate::{Offered, PacketGate, PacketGateState},
+    logic::packet_gate::{Offered, PacketGate, PacketGateState, Why},
 };
 
 /// Looks of one camera that wait to be heard; older ones go, for the newest decide.
@@ -26,8 +26,8 @@ pub struct Look {
     pub time: MediaTime,
     /// Something moves.
     pub moves: bool,
-    /// Something may.
-    pub stirs: bool,
+    /// Of a key frame: whether it stirs, compared with those before it.
+    pub key_stirs: Option<bool>,
 }
 
 /// What the pictures showed since it was heard last, by camera.
@@ -63,26 +63,25 @@ pub struct Passed {
     pub key: bool,
     /// NAL units behind 4-byte lengths.
     pub data: Bytes,
-    /// It came earlier and was held.
-    pub held: bool,
+    /// Why now.
+    pub why: Why,
 }
 
 /// The packet gate of one camera.
 #[derive(Debug, Default)]
 pub struct Sluice {
     gate: PacketGate<Bytes>,
-    on: bool,
 }
 
 impl Sluice {
     /// Takes a packet, after what the pictures before it showed; gives those that are to be decoded now, in order.
     pub fn pass(&mut self, time: MediaTime, key: bool, data: Bytes, looks: &VecDeque<Look>) -> Vec<Passed> {
         for look in looks {
-            self.gate.tell(look.time, look.moves, look.stirs);
+            self.gate.tell(look.time, look.moves, look.key_stirs);
         }
         let mut out = Vec::with_capacity(1);
         self.gate.offer(Offered { time, key, size: data.len(), packet: data }, &mut out);
-        out.into_iter().map(|(p, held)| Passed { time: p.time, key: p.key, data: p.packet, held }).collect()
+        out.into_iter().map(|(p, why)| Passed { time: p.time, key: p.key, data: p.packet, why }).collect()
     }
     /// The decoder was taken down.
     pub fn broke(&mut self) {
@@ -92,11 +91,6 @@ impl Sluice {
     #[must_use]
     pub fn state(&self) -> PacketGateState {
         self.gate.state()
-    }
-    /// Its state when it has just begun or ceased to decide.
-    pub fn turned(&mut self) -> Option<PacketGateState> {
-        let state = self.state();
-        (std::mem::replace(&mut self.on, state.on) != state.on).then_some(state)
     }
 }
 
@@ -108,7 +102,7 @@ mod tests {
     fn what_is_told_is_heard_once_in_order_and_no_more_than_fits() {
         let (told, camera) = (Told::default(), CameraId(3));
         for i in 0..LOOKS_MAX as i64 + 10 {
-            told.tell(camera, Look { time: MediaTime(i), moves: i % 2 == 0, stirs: true });
+            told.tell(camera, Look { time: MediaTime(i), moves: i % 2 == 0, key_stirs: None });
         }
         assert!(told.hear(CameraId(4)).is_empty());
         let times: Vec<i64> = told.hear(camera).iter().map(|l| l.time.0).collect();
@@ -121,14 +115,14 @@ mod tests {
         let mut sluice = Sluice::default();
         let mut pass = |i: i64, key: bool| {
             let passed = sluice.pass(MediaTime(i * 100_000), key, Bytes::from(vec![i as u8; 100]), &VecDeque::new());
-            passed.into_iter().map(|p| (p.data[0], p.key, p.held)).collect::<Vec<_>>()
+            passed.into_iter().map(|p| (p.data[0], p.key, p.why)).collect::<Vec<_>>()
         };
         assert!(pass(1, false).is_empty());
-        assert_eq!(pass(2, true), [(2, true, false)]);
-        assert_eq!(pass(3, false), [(3, false, false)]);
+        assert_eq!(pass(2, true), [(2, true, Why::Now)]);
+        assert_eq!(pass(3, false), [(3, false, Why::Now)]);
         sluice.broke();
         let after = sluice.pass(MediaTime(400_000), false, Bytes::from_static(b"x"), &VecDeque::new());
         assert!(after.is_empty(), "behind a hole");
-        assert_eq!(sluice.turned(), None);
+        assert!(!sluice.state().on);
     }
 }

@@ -101,10 +101,9 @@ impl Eye {
         let kept = self.ring.iter().chain(self.best.values().map(|(_, frame)| frame));
         kept.min_by_key(off).filter(|f| off(f) <= 1_000_000)
     }
-    /// Whether something in the frame looked at last may move although it is not said to.
-    #[must_use]
-    pub fn stirs(&self) -> bool {
-        self.gate.stirs()
+    /// Whether a key frame shows that the frames between it and the one before should be looked at.
+    pub fn key_stirs(&mut self, frame: &Frame, scaler: &mut Scaler) -> bool {
+        self.gate.key_stirs(frame, scaler)
     }
     /// Ends every track: the site's ids of those that were alive.
     pub fn finish(&mut self) -> Vec<TrackId> {

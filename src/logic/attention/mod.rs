@@ -41,13 +41,15 @@ const MOVING_S: (f32, f32, f32) = (0.15, 0.8, 0.4);
 /// … in which it may go so much of its own size …
 const MOVE_SIZES: f32 = 0.7;
 /// … at one where nothing moves, doubled with each look after so many, at most …
-const STILL_S: (u8, f32) = (5, 4.8);
+const STILL_S: (u8, f32) = (5, 19.2);
 /// … at motion nobody follows, doubled each time nothing is found, at most …
 const MOTION_S: (f32, f32) = (0.3, 2.4);
 /// … and at the whole picture while it is crowded, while something moves, and while nothing does.
 const WHOLE_S: (f32, f32, f32) = (1.0, 2.0, 20.0);
 /// … and, unless it is crowded, when a look has cut something: only a wider one tells what it is.
 const WHOLE_CUT_S: f32 = 0.4;
+/// So long after the last motion anywhere a picture is calm, seconds.
+const CALM_S: f32 = 3.0;
 /// Places where nothing moves are looked at closely when there is room and that long ago was the last time.
 const SWEEP_S: f32 = 2.0;
 /// Motion within so many sizes of a followed object is its own: its shadow, its wheels.
@@ -126,20 +128,36 @@ pub struct Attention {
     whole: Option<MediaTime>,
     /// Something was seen only in part since.
     cut: bool,
+    /// Where something is followed that is so large that the whole picture shows it as well as any look.
+    large: Vec<usize>,
+    /// When something moved last, anywhere.
+    moved: Option<MediaTime>,
 }
 
 impl Attention {
     /// The looks wanted at a frame, the most urgent first. Scales are such that each fits the input.
     #[must_use]
-    pub fn wants(&self, time: MediaTime, view: View, motion: &[NormBox], followed: &[Prediction]) -> Vec<Want> {
+    pub fn wants(&mut self, time: MediaTime, view: View, motion: &[NormBox], followed: &[Prediction]) -> Vec<Want> {
         let mut demand = Demand::new();
         let moves = |p: &Prediction| motion.iter().any(|m| m.meets(p.object.grown(NEAR)));
         let crowded = followed.iter().filter(|p| !p.standing && moves(p)).count() > CROWD;
+        self.large.clear();
+        if !motion.is_empty() {
+            self.moved = Some(time);
+        }
+        let calm = since_s(time, *self.moved.get_or_insert(time)) >= CALM_S;
         for p in followed.iter().filter(|p| !p.standing || p.wants_look) {
-            let every = self.every_s(p, moves(p), crowded);
+            let moves = moves(p);
+            let every = self.every_s(p, moves, crowded, calm);
             let scale = scale_for(view, view.side(p.object));
+            if calm && scale <= ENLARGED * view.fit() {
+                self.large.extend(places::cells(p.rect));
+            }
             for i in places::cells(p.rect) {
-                demand.ask(i, scale, self.turn(time, i, p.unseen_s.max(1e-3) / every));
+                // What was not found while nothing moves is not there, or not to be told: that it is unseen is no haste.
+                let looked =
+                    self.places.last_look(i).filter(|_| calm).map_or(f32::INFINITY, |last| since_s(time, last));
+                demand.ask(i, scale, self.turn(time, i, p.unseen_s.min(looked).max(1e-3) / every));
             }
         }
         let near: Vec<usize> = followed.iter().flat_map(|p| places::cells(p.object.grown(NEAR))).collect();
@@ -169,7 +187,7 @@ impl Attention {
         wants
     }
     /// The time between looks at a followed object, seconds.
-    fn every_s(&self, p: &Prediction, moves: bool, crowded: bool) -> f32 {
+    fn every_s(&self, p: &Prediction, moves: bool, crowded: bool, calm: bool) -> f32 {
         let slowest = if crowded { MOVING_S.2 } else { MOVING_S.1 };
         let every = match (p.standing, p.confirmed) {
             (true, _) => MOVING_S.1,
@@ -181,7 +199,8 @@ impl Attention {
             return every;
         }
         // Where nothing moves, the first looks have told everything.
-        let still = places::cells(p.object).map(|i| self.places.still(i)).min().unwrap_or(0);
+        let still = places::cells(p.object).map(|i| self.places.still(i));
+        let still = if calm { still.max() } else { still.min() }.unwrap_or(0);
         every.max((MET_S * 2f32.powi(still.saturating_sub(STILL_S.0).into())).min(STILL_S.1))
     }
     /// The urgency of a place: what is due comes in the order of the last looks.
@@ -232,7 +251,8 @@ impl Attention {
             let Some(place) = places::rect(i) else { continue };
             // The whole picture is a look at those places only that would not be shown larger by themselves.
             let in_whole = || whole && self.unfollowed(time, view, i).0 <= ENLARGED * view.fit();
-            if seen.iter().any(|region| region.meets(place)) {
+            let in_large = || whole && self.large.contains(&i);
+            if seen.iter().any(|region| region.meets(place)) || in_large() {
                 self.places.looked(time, i, motion, found);
             } else if in_whole() {
                 self.places.glanced(time, i);

@@ -281,6 +281,10 @@ impl Cells {
             }
         }
     }
+    /// Takes over how much places usually change.
+    pub fn take_usual(&mut self, other: &Self) {
+        self.blocks.iter_mut().zip(&other.blocks).for_each(|(own, other)| own.usual = other.usual);
+    }
     /// Whether the cell is part of a place that changes all the time.
     pub fn is_known(&self, cell: u32) -> bool {
         self.blocks[cell as usize / LANES].usual[cell as usize % LANES] > UNREST_KNOWN

@@ -157,11 +157,12 @@ impl Motion {
         self.know_places(dt_s);
         self.regions()
     }
-    /// Whether something in the last picture may be motion although one picture does not tell: where pictures come
-    /// seldom, the ones between should be looked at too.
-    #[must_use]
-    pub const fn stirs(&self) -> bool {
-        self.stirs
+    /// Looks at one of few pictures, such as the key frames of a stream: whether something in it may be motion, so that
+    /// the pictures between should be looked at too. Few pictures do not show which places change all the time: that is
+    /// known by `usual`, which sees the others.
+    pub fn stirs_beside(&mut self, picture: &Small<'_>, usual: &Self) -> bool {
+        self.cells.take_usual(&usual.cells);
+        !self.step(picture).is_empty() || self.stirs
     }
     /// Something real was seen in these boxes: what goes on there is not to be taken for the waving of leaves.
     pub fn pardon(&mut self, boxes: &[NormBox]) {

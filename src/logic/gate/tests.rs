@@ -194,17 +194,33 @@ fn a_light_switch_is_no_motion_and_neither_is_a_slow_dusk() {
 
 #[test]
 fn pictures_far_apart_stir_when_something_is_there() {
-    let mut gate = gate(10.0, &[]);
-    let mut show = |s: i64, luma: &[u8]| {
-        let said = gate.step(&Small { time: MediaTime(s * 1_000_000), luma, colour: None });
-        (said.len(), gate.stirs())
-    };
+    let (mut keys, usual) = (gate(10.0, &[]), gate(10.0, &[]));
+    let mut show =
+        |s: i64, luma: &[u8]| keys.stirs_beside(&Small { time: MediaTime(s * 1_000_000), luma, colour: None }, &usual);
     let empty = with_square(100, 100, 0, 0, 0);
-    assert_eq!(show(0, &empty), (0, false));
-    assert_eq!(show(2, &empty), (0, false));
-    assert_eq!(show(4, &with_square(100, 160, 8, 6, 2)), (0, true), "small: the pictures between will tell");
-    assert_eq!(show(6, &with_square(100, 160, 20, 6, 5)).0, 1, "large");
-    assert_eq!(show(100, &with_square(100, 160, 2, 2, 6)), (0, false), "after a minute it is another scene");
+    assert!(!show(0, &empty) && !show(2, &empty));
+    assert!(show(4, &with_square(100, 160, 8, 6, 2)), "small: the pictures between will tell");
+    assert!(show(6, &with_square(100, 160, 20, 6, 5)), "large");
+    assert!(!show(100, &with_square(100, 160, 2, 2, 6)), "after a minute it is another scene");
+}
+
+#[test]
+fn among_pictures_far_apart_a_place_that_others_know_to_wave_does_not_stir() {
+    let wave = |i: usize| with_square(100, if i.is_multiple_of(2) { 100 } else { 125 }, 8, 6, 4);
+    let (mut keys, mut usual) = (gate(8.0, &[]), gate(8.0, &[]));
+    shown(&mut usual, 0, (0..400).map(wave));
+    let mut show = |i: usize, usual: &Motion| {
+        keys.stirs_beside(&Small { time: MediaTime(i as i64 * 2_000_000), luma: &wave(i), colour: None }, usual)
+    };
+    // What is usual was measured from between the two greys.
+    (0..60).for_each(|i| drop(show(i, &usual)));
+    assert!(!(60..80).any(|i| show(i, &usual)));
+    let mut keys = gate(8.0, &[]);
+    let mut show = |i: usize| {
+        let small = Small { time: MediaTime(i as i64 * 2_000_000), luma: &wave(i), colour: None };
+        keys.stirs_beside(&small, &gate(8.0, &[]))
+    };
+    assert!((80..82).any(|i| show(i)), "nobody knew");
 }
 
 #[test]

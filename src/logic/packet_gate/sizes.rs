@@ -13,8 +13,8 @@ const WARM_AFTER: u32 = 200;
 /// Size of a step, in deviations, first and later.
 const STEP_FIRST: f32 = 0.5;
 const STEP: f32 = 0.06;
-/// While the gate is open what comes is probably not usual: it is learned so much more slowly, but is learned.
-const STEP_OPEN: f32 = 0.1;
+/// While something moves what comes is not usual: it is learned so much more slowly, but is learned.
+const STEP_MOVING: f32 = 0.1;
 /// The least deviation that is believed, in powers of two, and the first one.
 const SPREAD_MIN: f32 = 0.04;
 const SPREAD_START: f32 = 0.3;
@@ -67,8 +67,8 @@ impl Place {
 }
 
 impl Sizes {
-    /// Takes a packet of so many bytes: whether more comes than usual. `open`: it is known that something goes on.
-    pub fn take(&mut self, key: bool, size: usize, open: bool) -> bool {
+    /// Takes a packet of so many bytes: whether more comes than usual. `moves`: it is known that something goes on.
+    pub fn take(&mut self, key: bool, size: usize, moves: bool) -> bool {
         self.at = if key { 0 } else { (self.at + 1).min(PLACES - 1) };
         self.seen = self.seen.saturating_add(1);
         // Headers alone take some tens of bytes: below that, sizes mean nothing.
@@ -76,7 +76,7 @@ impl Sizes {
         let place = &mut self.places[self.at];
         let score = (x - place.median) / (NORMAL * place.spread);
         let known = place.seen >= KNOWN_AFTER && self.seen >= WARM_AFTER;
-        place.learn(x, if open { STEP_OPEN } else { 1.0 });
+        place.learn(x, if moves { STEP_MOVING } else { 1.0 });
         if !known {
             self.sum = 0.0;
             return false;

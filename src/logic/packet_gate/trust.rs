@@ -1,8 +1,9 @@
 //! Whether the packet gate may be trusted on this camera: of the episodes of motion that the picture gate saw while
 //! everything was decoded, how many would have been kept.
 //!
-//! An episode begins with motion after a rest. It is kept when the packet gate was open then, or opened within half a
-//! second, or before the next key frame, for then the packets held since the last one show it all. The plain share of
+//! An episode begins with motion after a rest and is seen in [`LOOKS_MIN`] pictures, as a track has to be: noise is not. It is
+//! kept when the packet gate was open then, or opened within half a
+//! second, or at the next key frame at the latest, for then the packets held since the one before show it all. The plain share of
 //! the last [`WINDOW`] episodes decides: with fewer than 50 in the window a single one lost is too much.
 
 use std::collections::VecDeque;
@@ -15,6 +16,8 @@ pub const WINDOW: usize = 64;
 pub const EPISODES_MIN: u32 = 20;
 /// Of which so many of a hundred must have been kept.
 pub const KEPT_PERCENT: u32 = 98;
+/// Pictures in which something moves that make it an episode.
+pub const LOOKS_MIN: u32 = 5;
 /// Motion after a rest of this length is a new episode.
 const REST_US: i64 = 3_000_000;
 /// An opening this much later is still in time.
@@ -32,7 +35,8 @@ pub struct Trust {
     /// Spans in which the gate was open, or would have been; the last may go on.
     spans: VecDeque<(MediaTime, Option<MediaTime>)>,
     keys: VecDeque<MediaTime>,
-    pending: VecDeque<MediaTime>,
+    /// When each began, and in how many pictures something moved since.
+    pending: VecDeque<(MediaTime, u32)>,
     kept: VecDeque<bool>,
     /// Since when all looks were at a stream decoded whole, and the last motion in it.
     whole: Option<MediaTime>,
@@ -92,23 +96,32 @@ impl Trust {
         if moves {
             // What went on before everything was decoded did not begin here.
             if rested && time.since(since) >= REST_US {
-                remember(&mut self.pending, time, REMEMBERED);
+                remember(&mut self.pending, (time, 0), REMEMBERED);
+            }
+            if let Some((_, looks)) = self.pending.back_mut() {
+                *looks += 1;
             }
             self.moved = Some(time);
         }
     }
     /// Judges the episodes that are old enough.
     pub fn judge(&mut self, now: MediaTime) {
-        while let Some(&began) = self.pending.front() {
+        while let Some(&(began, looks)) = self.pending.front() {
             let next = self.keys.iter().find(|key| **key > began);
             let waited = now.since(began);
             if waited < LATE_US || next.is_none() && waited < KEY_WAIT_US {
                 return;
             }
+            if looks < LOOKS_MIN {
+                let newest = self.pending.len() == 1;
+                if newest && self.moved.is_some_and(|moved| now.since(moved) < REST_US) {
+                    return;
+                }
+                self.pending.pop_front();
+                continue;
+            }
             let limit = began.plus_us(IN_TIME_US).max(*next.unwrap_or(&began));
-            // An opening by the next key frame itself comes when the packets before it are already gone.
-            let in_time = |from: MediaTime| from < limit || from <= began.plus_us(IN_TIME_US);
-            let covers = |&(from, to): &(MediaTime, Option<MediaTime>)| in_time(from) && to.is_none_or(|to| to > began);
+            let covers = |&(from, to): &(MediaTime, Option<MediaTime>)| from <= limit && to.is_none_or(|to| to > began);
             let kept = self.spans.iter().any(covers);
             remember(&mut self.kept, kept, WINDOW);
             self.pending.pop_front();

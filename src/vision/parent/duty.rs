@@ -95,10 +95,12 @@ impl Parent {
         self.post();
         Ok(())
     }
-    /// How old the newest analysed frame of the middle camera is, of those that are analysed in full.
+    /// How old the newest analysed frame of the middle camera is, of those that are analysed in full and where
+    /// something happens: elsewhere it is as old as the key frame before the next.
     fn lag_us(&self) -> i64 {
         let media = self.given.clock.media();
-        let full = self.lanes.iter().filter(|(c, _)| self.suspects.admission(**c) == Admission::Full);
+        let is_full = |c: CameraId| self.suspects.admission(c) == Admission::Full && !self.flows.is_quiet(c);
+        let full = self.lanes.iter().filter(|(c, _)| is_full(**c));
         let mut ages: Vec<_> = full.filter_map(|(_, lane)| Some(media.since(lane.newest_seen()?).max(0))).collect();
         ages.sort_unstable();
         ages.get(ages.len() / 2).copied().unwrap_or(0)

@@ -11,9 +11,9 @@ use crate::{
 #[derive(Debug, Default)]
 struct One {
     flow: Flow,
-    /// Of the lives before this one: decoded, due, replaced.
-    before: [u64; 3],
-    now: [u64; 3],
+    /// Of the lives before this one: decoded, due, replaced, quiet.
+    before: [u64; 4],
+    now: [u64; 4],
 }
 
 /// The counts by camera.
@@ -38,10 +38,15 @@ impl Flows {
     /// What the child says of the camera's life at hand. Never less than before: it is not trusted to count.
     pub fn told(&mut self, frames: &Frames) {
         let Some(one) = self.0.get_mut(&frames.camera) else { return };
-        for (now, told) in one.now.iter_mut().zip([frames.decoded, frames.due, frames.replaced]) {
+        for (now, told) in one.now.iter_mut().zip([frames.decoded, frames.due, frames.replaced, frames.quiet]) {
             *now = told.max(*now);
         }
+        one.flow.packet_gate = frames.gate;
         one.sum();
+    }
+    /// Whether only key frames of it are decoded, for nothing happens there.
+    pub fn is_quiet(&self, camera: CameraId) -> bool {
+        self.0.get(&camera).is_some_and(|one| one.flow.packet_gate.key_frames)
     }
     /// The camera begins anew in the child.
     pub fn begins(&mut self, camera: CameraId) {
@@ -59,21 +64,24 @@ impl Flows {
 
 impl One {
     fn sum(&mut self) {
-        let [decoded, due, replaced] = [0, 1, 2].map(|i| self.before[i].saturating_add(self.now[i]));
+        let [decoded, due, replaced, quiet] = [0, 1, 2, 3].map(|i| self.before[i].saturating_add(self.now[i]));
         self.flow.decoded = decoded;
         self.flow.skipped.insert(Skip::Rate, decoded.saturating_sub(due));
         self.flow.skipped.insert(Skip::Replaced, replaced);
+        self.flow.skipped.insert(Skip::Quiet, quiet);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::capacity::PacketGate;
 
     #[test]
     fn counts_go_on_over_the_lives_of_a_camera_and_never_back() {
         let (mut flows, camera) = (Flows::default(), CameraId(3));
-        let told = |decoded, due, replaced| Frames { camera, generation: 1, decoded, due, replaced };
+        let gate = PacketGate { on: true, key_frames: true, episodes: 20, kept: 20 };
+        let told = |decoded, due, replaced| Frames { camera, generation: 1, decoded, due, replaced, quiet: 7, gate };
         flows.told(&told(9, 9, 9));
         assert!(flows.all(|_| true).is_empty(), "of a camera nobody knows");
         flows.received(camera);
@@ -85,7 +93,9 @@ mod tests {
         flows.analysed(camera, -5);
         let flow = &flows.all(|c| c == camera)[&camera];
         assert_eq!((flow.received, flow.decoded, flow.analysed, flow.lag_us), (1, 35, 1, Some(0)));
-        assert_eq!(flow.skipped, BTreeMap::from([(Skip::Load, 1), (Skip::Rate, 24), (Skip::Replaced, 3)]));
+        let skipped = [(Skip::Load, 1), (Skip::Quiet, 14), (Skip::Rate, 24), (Skip::Replaced, 3)];
+        assert_eq!(flow.skipped, BTreeMap::from(skipped));
+        assert!(flow.packet_gate == gate && flows.is_quiet(camera));
         assert!(flows.all(|_| false).is_empty());
     }
 }
