@@ -350,6 +350,7 @@ impl Worker {
                     motion: Vec::new(),
                     tracks: Vec::new(),
                     ended,
+                    still: None,
                 }));
             }
         }

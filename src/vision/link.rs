@@ -24,7 +24,7 @@ use crate::domain::{
 };
 
 /// Grows with every change of a message.
-pub const VERSION: u8 = 6;
+pub const VERSION: u8 = 7;
 /// The most bytes a message may take.
 pub const MESSAGE_MAX: usize = 4 << 20;
 /// Bytes of a model that travel in one message.
@@ -394,6 +394,7 @@ mod tests {
             motion: vec![rect],
             tracks: vec![point],
             ended: vec![TrackId(6)],
+            still: Some(vec![rect]),
         })
     }
 
