@@ -64,7 +64,14 @@ fn rect(x: f32) -> NormBox {
 }
 
 fn frame(camera: CameraId, ms: i64) -> FrameSeen {
-    FrameSeen { camera, time: MediaTime(START_US + ms * 1000), motion: vec![], tracks: vec![], ended: vec![] }
+    FrameSeen {
+        camera,
+        time: MediaTime(START_US + ms * 1000),
+        motion: vec![],
+        tracks: vec![],
+        ended: vec![],
+        still: None,
+    }
 }
 
 fn moving(camera: CameraId, ms: i64) -> FrameSeen {

@@ -31,3 +31,5 @@ mod rules;
 mod search;
 #[path = "store_contract/tracks.rs"]
 mod tracks;
+#[path = "store_contract/verdicts.rs"]
+mod verdicts;

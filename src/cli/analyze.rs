@@ -1,6 +1,7 @@
 //! `vonglau analyze`: a video file through exactly the decode, gate, detector, tracker and rules of the service.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -11,12 +12,12 @@ use super::{PlaceArgs, refused, say, start_log, without_telemetry};
 use crate::{
     app,
     domain::{
-        event::{Event, EventChange},
+        event::{Crossing, Event, EventChange},
         ids::{CameraId, RuleId},
         refusal::Refusal,
         rule::Rule,
     },
-    logic::rules::Rules,
+    logic::rules::{Rules, words},
     vision::analyze::{Method, analyze},
 };
 
@@ -55,6 +56,7 @@ pub(super) fn run(args: &AnalyzeArgs) -> anyhow::Result<ExitCode> {
             "Không có bộ nhận dạng; chỉ tìm chuyển động / No detector installed; only motion is found"
         ));
     }
+    let (named, mut crossings) = (rules.clone(), Vec::new());
     let mut engine = Rules::new(THE_FILE, rules, model.as_ref().map(|m| m.sha256.clone()));
     let print = |changes: Vec<EventChange>| {
         for change in changes {
@@ -64,8 +66,12 @@ pub(super) fn run(args: &AnalyzeArgs) -> anyhow::Result<ExitCode> {
         }
     };
     let method = if args.brute { Method::Brute } else { Method::Gated };
-    let summary = analyze(&args.file, model, method, &mut |seen| print(engine.step(seen)))?;
+    let summary = analyze(&args.file, model, method, &mut |seen| {
+        print(engine.step(seen));
+        crossings.extend(engine.take_crossings());
+    })?;
     print(engine.finish());
+    let crossed = counted(&named, &crossings);
     if args.json {
         let tracks: serde_json::Map<_, _> =
             summary.tracks.iter().map(|(class, n)| (class.name().to_owned(), (*n).into())).collect();
@@ -74,10 +80,13 @@ pub(super) fn run(args: &AnalyzeArgs) -> anyhow::Result<ExitCode> {
             serde_json::json!({
                 "frames": summary.frames, "frames_analysed": summary.frames_analysed,
                 "inferences": summary.inferences, "cpu_seconds": summary.cpu_seconds,
-                "duration_us": summary.duration_us, "tracks": tracks,
+                "duration_us": summary.duration_us, "tracks": tracks, "crossings": crossed,
             })
         );
     } else {
+        for count in &crossed {
+            say!("{count}");
+        }
         let tracks: Vec<String> = summary.tracks.iter().map(|(class, n)| format!("{} {n}", class.name())).collect();
         say!(
             "frames {} · analysed {} · inferences {} · cpu {:.1} s · tracks: {}",
@@ -112,18 +121,39 @@ fn line(event: &Event, json: bool) -> String {
         return serde_json::json!({
             "kind": event.kind.name(), "rule": event.rule_name, "class": event.class.map(|c| c.name()),
             "track": event.track, "start_us": event.start_us, "end_us": event.end_us,
-            "score": event.score, "box": corners,
+            "score": event.score, "box": corners, "numbers": event.numbers, "why": event_words(event),
         })
         .to_string();
     }
     let class = event.class.map_or("-", |c| c.name());
     let seconds = |us: i64| us as f64 / 1e6;
+    let (vi, en) = words::why(event);
     format!(
-        "{:>8.1} – {:<8.1} s  {}  {}  {class}  {:.2}",
+        "{:>8.1} – {:<8.1} s  {}  {}  {class}  {:.2}  {vi} / {en}",
         seconds(event.start_us),
         seconds(event.end_us),
         event.kind.name(),
         event.rule_name,
         event.score
     )
+}
+
+fn event_words(event: &Event) -> serde_json::Value {
+    let (vi, en) = words::why(event);
+    serde_json::json!({ "vi": vi, "en": en })
+}
+
+/// Who went over lines, by rule, direction and class, each once.
+fn counted(rules: &[Rule], crossings: &[Crossing]) -> Vec<serde_json::Value> {
+    let mut counts: BTreeMap<(RuleId, &str, &str), u64> = BTreeMap::new();
+    for c in crossings {
+        *counts.entry((c.rule, c.direction.name(), c.class.name())).or_default() += 1;
+    }
+    let name = |id: RuleId| rules.iter().find(|r| r.id == id).map_or("", |r| r.name.as_str());
+    counts
+        .into_iter()
+        .map(|((rule, direction, class), n)| {
+            serde_json::json!({ "rule": name(rule), "direction": direction, "class": class, "n": n })
+        })
+        .collect()
 }

@@ -175,17 +175,7 @@ async fn prepare(data: &Path, urls: &[(String, String)], model: Option<&Path>) -
 async fn add_ready_rules(store: &Store) -> anyhow::Result<()> {
     let ready = [(RuleKind::Motion, "Có chuyển động"), (RuleKind::Intrusion, "Vào vùng theo dõi")];
     for (kind, name) in ready {
-        let draft = RuleDraft {
-            name: name.to_owned(),
-            kind: kind.name().to_owned(),
-            camera: None,
-            zone: None,
-            classes: None,
-            min_score: None,
-            k: None,
-            n: None,
-            cooldown_s: None,
-        };
+        let draft = RuleDraft { name: name.to_owned(), kind: kind.name().to_owned(), ..RuleDraft::default() };
         store.add_rule(&actor(), &draft.checked().map_err(refused)?, Clock::machine().wall()).await?;
     }
     Ok(())

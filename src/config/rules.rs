@@ -16,16 +16,37 @@ use crate::domain::{
 pub const RULES_MAX: usize = 500;
 
 /// Every key of a `[[rule]]` table, and what its value must look like (Vietnamese, English).
-const KEYS: [(&str, &str, &str); 9] = [
+const KEYS: [(&str, &str, &str); 26] = [
     ("name", "một chuỗi, ví dụ \"Cổng chợ\"", "a text such as \"Market gate\""),
-    ("kind", "\"motion\" hoặc \"intrusion\"", "\"motion\" or \"intrusion\""),
+    ("kind", "tên một loại luật, ví dụ \"intrusion\"", "the name of a kind such as \"intrusion\""),
     ("camera", "mã camera, ví dụ \"C07\"", "a camera's code such as \"C07\""),
     ("zone", "danh sách đỉnh [[x, y], …] từ 0 đến 1", "a list of corners [[x, y], …] from 0 to 1"),
     ("classes", "danh sách, ví dụ [\"person\", \"car\"]", "a list such as [\"person\", \"car\"]"),
+    ("schedule", "danh sách, ví dụ [\"mon-fri 22:00-05:00\"]", "a list such as [\"mon-fri 22:00-05:00\"]"),
     ("min_score", "một số từ 0 đến 1", "a number from 0 to 1"),
+    ("severity", "\"count\", \"low\", \"normal\" hoặc \"high\"", "\"count\", \"low\", \"normal\" or \"high\""),
+    ("cooldown_s", "số giây, ví dụ 2.0", "seconds such as 2.0"),
     ("k", "một số nguyên dương", "a positive whole number"),
     ("n", "một số nguyên dương", "a positive whole number"),
-    ("cooldown_s", "số giây, ví dụ 2.0", "seconds such as 2.0"),
+    ("line", "hai điểm [[x, y], [x, y]]", "two points [[x, y], [x, y]]"),
+    (
+        "direction",
+        "\"both\", \"left_to_right\" hoặc \"right_to_left\"",
+        "\"both\", \"left_to_right\" or \"right_to_left\"",
+    ),
+    ("margin", "một số từ 0 đến 0.2", "a number from 0 to 0.2"),
+    ("allowed", "một mũi tên [[x, y], [x, y]]", "an arrow [[x, y], [x, y]]"),
+    ("angle_deg", "số độ, ví dụ 120", "degrees such as 120"),
+    ("seconds", "số giây, ví dụ 30", "seconds such as 30"),
+    ("distance", "số mét, ví dụ 5", "metres such as 5"),
+    ("count", "một số nguyên từ 2", "a whole number from 2"),
+    ("min_size", "một số từ 0 đến 1", "a number from 0 to 1"),
+    ("ground", "bốn điểm [[x, y], …] trên hình", "four points [[x, y], …] of the picture"),
+    ("ground_m", "bốn điểm [[x, y], …] tính bằng mét", "four points [[x, y], …] in metres"),
+    ("limit_kmh", "km/h, ví dụ 40", "km/h such as 40"),
+    ("model", "tên tệp mô hình, ví dụ \"helmet.onnx\"", "a model's file name such as \"helmet.onnx\""),
+    ("label", "một nhãn của mô hình", "a label of the model"),
+    ("share", "một số từ 0.5 đến 1", "a number from 0.5 to 1"),
 ];
 
 /// Reads the rules of a file.
@@ -135,11 +156,11 @@ mod tests {
         let text = "\u{feff}[[rule]]\nname = \"Cổng\"\nkind = \"motion\"\ncamera = \"C07\"\n\n[[rule]]\nname = \"Sân\"\nkind = \"intrusion\"\nzone = [[0, 0], [1, 0], [0.5, 1]]\nclasses = [\"person\"]\nmin_score = 0.4\nk = 1\nn = 2\ncooldown_s = 5";
         let rules = parse_toml(text).unwrap();
         assert_eq!(
-            rules.iter().map(|r| (r.id.0, r.kind)).collect::<Vec<_>>(),
+            rules.iter().map(|r| (r.id.0, r.kind())).collect::<Vec<_>>(),
             [(1, RuleKind::Motion), (2, RuleKind::Intrusion)]
         );
-        assert_eq!((rules[0].k, rules[0].n, rules[0].camera), (3, 5, None));
-        assert_eq!((rules[1].zone.corners().len(), rules[1].k, rules[1].n, rules[1].cooldown_s), (3, 1, 2, 5.0));
+        assert_eq!((rules[0].k_of_n(), rules[0].camera), ((3, 5), None));
+        assert_eq!((rules[1].zone.corners().len(), rules[1].k_of_n(), rules[1].cooldown_s), (3, (1, 2), 5.0));
         assert_eq!(parse_toml("").unwrap(), []);
     }
 
@@ -159,7 +180,12 @@ mod tests {
             n = 3
             [[rule]]
             name = 3
-            kind = "loitering"
+            kind = "hovering"
+            [[rule]]
+            name = "Vạch"
+            kind = "line_crossing"
+            line = [[0.5, 0.5], [0.5, 0.5]]
+            limit_kmh = 40
         "#;
         let places: Vec<_> = parse_toml(text).unwrap_err().into_iter().map(|r| r.place).collect();
         let expected = [
@@ -171,6 +197,8 @@ mod tests {
             "rule[1].k",
             "rule[2].name",
             "rule[2].kind",
+            "rule[3].limit_kmh",
+            "rule[3].line",
         ];
         assert_eq!(places, expected);
     }

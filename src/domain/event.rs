@@ -8,7 +8,8 @@ use super::{
     detection::Class,
     geometry::NormBox,
     ids::{CameraId, EventId, RuleId, TrackId},
-    rule::RuleKind,
+    rule::{Direction, RuleKind},
+    time::MediaTime,
 };
 
 /// Where the object was at one time of an event.
@@ -88,4 +89,40 @@ pub enum EventChange {
         /// The event in its last state, `open` false.
         event: Event,
     },
+}
+
+/// One object went over a rule's line: what is counted by direction, class and quarter of an hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crossing {
+    /// Whose picture.
+    pub camera: CameraId,
+    /// Which rule's line.
+    pub rule: RuleId,
+    /// When.
+    pub time: MediaTime,
+    /// What.
+    pub class: Class,
+    /// Which way.
+    pub direction: Direction,
+}
+
+/// A quarter of an hour.
+pub const QUARTER_US: i64 = 900_000_000;
+
+/// How many went over a rule's line in a quarter of an hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct LineCount {
+    /// Which rule's.
+    #[serde(skip)]
+    pub rule: RuleId,
+    /// In whose picture.
+    pub camera: CameraId,
+    /// When the quarter begins, UTC microseconds.
+    pub quarter_us: i64,
+    /// Of what.
+    pub class: Class,
+    /// Which way.
+    pub direction: Direction,
+    /// How many.
+    pub n: i64,
 }

@@ -2,71 +2,276 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::rule_draft::RuleDraft;
 use super::{
     detection::Class,
     geometry::{Point, Polygon},
+    ground::Ground,
     ids::{CameraId, RuleId},
-    refusal::Refusal,
+    schedule::Schedule,
 };
 
 /// What kind of rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleKind {
     /// Motion in the zone in k of n frames; needs no detector.
     Motion,
     /// An object's foot point in the zone in k of n frames, once a track.
     Intrusion,
+    /// A foot point goes over a line.
+    LineCrossing,
+    /// Something drives against the arrow.
+    WrongWay,
+    /// A vehicle stands in the zone for long.
+    Stopped,
+    /// Somebody stays in the zone for long.
+    Loitering,
+    /// Many at once in the zone.
+    Crowd,
+    /// A new still thing of no class that somebody left.
+    LeftObject,
+    /// Faster over measured ground than the limit: an estimate.
+    Speeding,
+    /// An extra classifier says so of a track.
+    Attribute,
+    /// The picture is covered, turned, blurred.
+    Tamper,
+    /// The camera gives no picture.
+    CameraDown,
 }
 
 impl RuleKind {
+    /// All of them, in the order in which they are offered.
+    pub const ALL: [Self; 12] = [
+        Self::Motion,
+        Self::Intrusion,
+        Self::LineCrossing,
+        Self::WrongWay,
+        Self::Stopped,
+        Self::Loitering,
+        Self::Crowd,
+        Self::LeftObject,
+        Self::Speeding,
+        Self::Attribute,
+        Self::Tamper,
+        Self::CameraDown,
+    ];
+    /// Their names, for a person who mistyped one.
+    pub const NAMES: &str = "motion, intrusion, line_crossing, wrong_way, stopped, loitering, crowd, left_object, \
+                             speeding, attribute, tamper, camera_down";
+
     /// Its name, as stored and typed.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Motion => "motion",
             Self::Intrusion => "intrusion",
+            Self::LineCrossing => "line_crossing",
+            Self::WrongWay => "wrong_way",
+            Self::Stopped => "stopped",
+            Self::Loitering => "loitering",
+            Self::Crowd => "crowd",
+            Self::LeftObject => "left_object",
+            Self::Speeding => "speeding",
+            Self::Attribute => "attribute",
+            Self::Tamper => "tamper",
+            Self::CameraDown => "camera_down",
         }
     }
     /// The kind with that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Motion, Self::Intrusion].into_iter().find(|k| k.name() == name)
+        Self::ALL.into_iter().find(|k| k.name() == name)
+    }
+    /// Whether it looks at followed objects of wanted classes.
+    #[must_use]
+    pub const fn is_about_objects(self) -> bool {
+        !matches!(self, Self::Motion | Self::LeftObject | Self::Tamper | Self::CameraDown)
+    }
+    /// Whether it looks at a zone.
+    #[must_use]
+    pub const fn has_zone(self) -> bool {
+        !matches!(self, Self::LineCrossing | Self::Speeding | Self::Tamper | Self::CameraDown)
     }
 }
 
-/// One rule as typed: `[[rule]]` in a TOML file, or the body of `POST /api/v1/rules`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RuleDraft {
-    /// What people call it.
-    pub name: String,
-    /// `motion` or `intrusion`.
-    pub kind: String,
-    /// The camera's code; missing means every camera (of `analyze`: the file).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub camera: Option<String>,
-    /// Corners of the zone, normalised; missing means the whole picture.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub zone: Option<Vec<Point>>,
-    /// Class names; missing means all. Not for `motion`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub classes: Option<Vec<String>>,
-    /// Least score of a sighting, 0..=1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min_score: Option<f32>,
-    /// Frames that must agree …
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub k: Option<u32>,
-    /// … of this many.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub n: Option<u32>,
-    /// Quiet seconds after which a motion event closes, and before the same rule may open again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cooldown_s: Option<f32>,
+/// How much an event of a rule matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// It is only counted, where the kind counts: no event.
+    Count,
+    /// Worth knowing.
+    Low,
+    /// Worth a look.
+    #[default]
+    Normal,
+    /// Worth a look at once.
+    High,
 }
 
-/// A checked rule. `Serialize` writes the typed form that the store keeps beside each version.
+impl Severity {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Count, Self::Low, Self::Normal, Self::High];
+
+    /// Its name, as stored and typed.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+        }
+    }
+    /// The one with that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.name() == name)
+    }
+}
+
+/// Which way over a line, as seen when walking from its first point to its second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// From the walker's left to his right.
+    LeftToRight,
+    /// From his right to his left.
+    RightToLeft,
+}
+
+impl Direction {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::LeftToRight, Self::RightToLeft];
+
+    /// Its name, as stored and typed.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LeftToRight => "left_to_right",
+            Self::RightToLeft => "right_to_left",
+        }
+    }
+    /// The one with that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|d| d.name() == name)
+    }
+}
+
+/// What a rule looks for, with the keys of its kind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum What {
+    /// See [`RuleKind::Motion`].
+    Motion {
+        /// Frames that must agree …
+        k: u32,
+        /// … of this many.
+        n: u32,
+    },
+    /// See [`RuleKind::Intrusion`].
+    Intrusion {
+        /// Frames that must agree …
+        k: u32,
+        /// … of this many.
+        n: u32,
+    },
+    /// See [`RuleKind::LineCrossing`].
+    LineCrossing {
+        /// From its first point to its second.
+        line: [Point; 2],
+        /// `None`: both count.
+        direction: Option<Direction>,
+        /// So far beyond the line, in picture heights, before it is crossed.
+        margin: f32,
+    },
+    /// See [`RuleKind::WrongWay`].
+    WrongWay {
+        /// The arrow of the traffic.
+        allowed: [Point; 2],
+        /// More than this off the arrow is the wrong way, degrees.
+        angle_deg: f32,
+        /// For at least so long …
+        seconds: f32,
+        /// … and so far, metres (an estimate by the size of the box).
+        distance: f32,
+    },
+    /// See [`RuleKind::Stopped`].
+    Stopped {
+        /// For so long.
+        seconds: f32,
+    },
+    /// See [`RuleKind::Loitering`].
+    Loitering {
+        /// For so long.
+        seconds: f32,
+    },
+    /// See [`RuleKind::Crowd`].
+    Crowd {
+        /// So many at once …
+        count: u32,
+        /// … for so long.
+        seconds: f32,
+    },
+    /// See [`RuleKind::LeftObject`].
+    LeftObject {
+        /// Still for so long.
+        seconds: f32,
+        /// The least side of its box, 0..=1 of the picture's.
+        min_size: f32,
+    },
+    /// See [`RuleKind::Speeding`].
+    Speeding {
+        /// Measured ground.
+        ground: Box<Ground>,
+        /// The limit.
+        limit_kmh: f32,
+    },
+    /// See [`RuleKind::Attribute`].
+    Attribute {
+        /// Which classifier.
+        model: String,
+        /// The label that matters.
+        label: String,
+        /// The share of a track's votes it needs.
+        share: f32,
+    },
+    /// See [`RuleKind::Tamper`].
+    Tamper {
+        /// For so long.
+        seconds: f32,
+    },
+    /// See [`RuleKind::CameraDown`].
+    CameraDown {
+        /// For so long.
+        seconds: f32,
+    },
+}
+
+impl What {
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> RuleKind {
+        match self {
+            Self::Motion { .. } => RuleKind::Motion,
+            Self::Intrusion { .. } => RuleKind::Intrusion,
+            Self::LineCrossing { .. } => RuleKind::LineCrossing,
+            Self::WrongWay { .. } => RuleKind::WrongWay,
+            Self::Stopped { .. } => RuleKind::Stopped,
+            Self::Loitering { .. } => RuleKind::Loitering,
+            Self::Crowd { .. } => RuleKind::Crowd,
+            Self::LeftObject { .. } => RuleKind::LeftObject,
+            Self::Speeding { .. } => RuleKind::Speeding,
+            Self::Attribute { .. } => RuleKind::Attribute,
+            Self::Tamper { .. } => RuleKind::Tamper,
+            Self::CameraDown { .. } => RuleKind::CameraDown,
+        }
+    }
+}
+
+/// A checked rule. [`Rule::to_draft`] is the typed form that the store keeps beside each version.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     /// Its identity; 0 before the store has given one.
@@ -78,17 +283,17 @@ pub struct Rule {
     /// What people call it.
     pub name: String,
     /// What it looks for.
-    pub kind: RuleKind,
-    /// Where.
+    pub what: What,
+    /// Where; the whole picture for kinds without a zone.
     pub zone: Polygon,
     /// Which classes; empty means all.
     pub classes: Vec<Class>,
+    /// When.
+    pub schedule: Schedule,
     /// Least score of a sighting.
     pub min_score: f32,
-    /// Frames that must agree …
-    pub k: u32,
-    /// … of this many.
-    pub n: u32,
+    /// How much it matters.
+    pub severity: Severity,
     /// Quiet seconds.
     pub cooldown_s: f32,
 }
@@ -96,89 +301,11 @@ pub struct Rule {
 /// The most frames a rule may look back.
 pub const N_MAX: u32 = 100;
 
-impl RuleDraft {
-    /// Checks every key and fills in the defaults; `camera` is left to the caller, who knows the codes.
-    ///
-    /// # Errors
-    /// One [`Refusal`] a wrong key, its place being the key.
-    pub fn checked(&self) -> Result<Rule, Vec<Refusal>> {
-        let mut wrong = Vec::new();
-        let kind = RuleKind::from_name(&self.kind).unwrap_or_else(|| {
-            wrong.push(Refusal::new(
-                "kind",
-                format!("không có loại luật «{}»; các loại: motion, intrusion", self.kind),
-                format!("there is no rule kind “{}”; kinds: motion, intrusion", self.kind),
-            ));
-            RuleKind::Motion
-        });
-        if self.name.trim().is_empty() || self.name.chars().count() > super::camera::NAME_CHARS_MAX {
-            wrong.push(Refusal::new("name", "tên luật trống hoặc quá dài", "the rule's name is empty or too long"));
-        }
-        let zone = match self.zone.clone().map(Polygon::new) {
-            None => Polygon::whole(),
-            Some(Ok(zone)) => zone,
-            Some(Err(refusal)) => {
-                wrong.push(refusal.within("zone"));
-                Polygon::whole()
-            }
-        };
-        let mut classes = Vec::new();
-        for label in self.classes.iter().flatten() {
-            match Class::from_label(label) {
-                Some(class) => classes.push(class),
-                None => wrong.push(Refusal::new(
-                    "classes",
-                    format!("không có loại đối tượng «{label}»; có: person, bicycle, motorcycle, car, bus, truck"),
-                    format!("there is no class “{label}”; there are person, bicycle, motorcycle, car, bus, truck"),
-                )),
-            }
-        }
-        let (k_default, n_default) = match kind {
-            RuleKind::Motion => (3, 5),
-            RuleKind::Intrusion => (2, 3),
-        };
-        let n = self.n.unwrap_or(n_default.max(self.k.unwrap_or(0)));
-        let k = self.k.unwrap_or(k_default.min(n));
-        if k == 0 || k > n || n > N_MAX {
-            wrong.push(Refusal::new(
-                "k",
-                format!("k = {k}, n = {n}: cần 1 ≤ k ≤ n ≤ {N_MAX}"),
-                format!("k = {k}, n = {n}: 1 ≤ k ≤ n ≤ {N_MAX} is needed"),
-            ));
-        }
-        let min_score = self.min_score.unwrap_or(0.0);
-        if !(0.0..=1.0).contains(&min_score) {
-            wrong.push(Refusal::new("min_score", "phải từ 0 đến 1", "must be from 0 to 1"));
-        }
-        let cooldown_s = self.cooldown_s.unwrap_or(2.0);
-        if !(0.0..=86_400.0).contains(&cooldown_s) {
-            wrong.push(Refusal::new("cooldown_s", "phải từ 0 đến 86400 giây", "must be from 0 to 86400 seconds"));
-        }
-        if !wrong.is_empty() {
-            return Err(wrong);
-        }
-        let name = self.name.trim().to_owned();
-        Ok(Rule { id: RuleId(0), version: 1, camera: None, name, kind, zone, classes, min_score, k, n, cooldown_s })
-    }
-}
-
 impl Rule {
-    /// The typed form, every default written out; `camera` is the code to put there.
+    /// Its kind.
     #[must_use]
-    pub fn to_draft(&self, camera: Option<String>) -> RuleDraft {
-        let classes =
-            (self.kind == RuleKind::Intrusion).then(|| self.classes.iter().map(|c| c.name().to_owned()).collect());
-        RuleDraft {
-            name: self.name.clone(),
-            kind: self.kind.name().to_owned(),
-            camera,
-            zone: Some(self.zone.corners().to_vec()),
-            classes,
-            min_score: Some(self.min_score),
-            k: Some(self.k),
-            n: Some(self.n),
-            cooldown_s: Some(self.cooldown_s),
-        }
+    pub const fn kind(&self) -> RuleKind {
+        self.what.kind()
     }
     /// Whether it watches that camera.
     #[must_use]
@@ -190,36 +317,12 @@ impl Rule {
     pub fn wants(&self, class: Class) -> bool {
         self.classes.is_empty() || self.classes.contains(&class)
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rule_with_three_mistakes_names_all_three() {
-        let draft = RuleDraft {
-            name: "Cổng".into(),
-            kind: "intrusion".into(),
-            camera: None,
-            zone: Some([[0.0, 0.0], [1.0, 1.0], [1.0, 0.0], [0.0, 1.0]].map(Point::from).to_vec()),
-            classes: Some(vec!["elephant".into()]),
-            min_score: None,
-            k: Some(9),
-            n: Some(3),
-            cooldown_s: None,
-        };
-        let places: Vec<_> = draft.checked().unwrap_err().into_iter().map(|r| r.place).collect();
-        assert_eq!(places, ["zone", "classes", "k"]);
-    }
-
-    #[test]
-    fn the_typed_form_of_a_checked_rule_checks_to_the_same_rule() {
-        let draft: RuleDraft = RuleDraft {
-            zone: None,
-            ..serde_json::from_str(r#"{"name":"x","kind":"intrusion","classes":["person"]}"#).unwrap()
-        };
-        let rule = draft.checked().unwrap();
-        assert_eq!(rule.to_draft(None).checked().unwrap(), rule);
+    /// How many of how many frames must agree, where the kind asks for that.
+    #[must_use]
+    pub const fn k_of_n(&self) -> (u32, u32) {
+        match self.what {
+            What::Motion { k, n } | What::Intrusion { k, n } => (k, n),
+            _ => (1, 1),
+        }
     }
 }

@@ -42,4 +42,31 @@ pub struct FrameSeen {
     pub tracks: Vec<TrackPoint>,
     /// Tracks that are over; said once each.
     pub ended: Vec<TrackId>,
+    /// Things that came to rest and hide the ground behind them, of a class or of none; `None`: nobody looked for them
+    /// in this frame.
+    pub still: Option<Vec<NormBox>>,
+}
+
+/// The most still things of one frame.
+pub const STILL_MAX: usize = 64;
+
+/// What an extra classifier says of one picture of a track.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Labelled {
+    /// Whose.
+    pub camera: CameraId,
+    /// Of which object.
+    pub track: TrackId,
+    /// Its class.
+    pub class: Class,
+    /// When the picture was taken.
+    pub time: MediaTime,
+    /// Where it was.
+    pub rect: NormBox,
+    /// Which classifier, by its file's name.
+    pub model: String,
+    /// What it says.
+    pub label: String,
+    /// How sure, 0..=1.
+    pub score: f32,
 }

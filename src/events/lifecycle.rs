@@ -7,14 +7,15 @@ use tokio::sync::oneshot;
 
 use super::{
     CAMERAS_MAX, EventsConfig, crops,
+    lines::Lines,
     outbox::{ATTEMPTS_MAX, Came, Outbox, Shot},
-    snapshot,
+    snapshot, states,
     track_queue::{Lost, TrackQueue, Waiting},
     tracks::{Brought, Early, Tracks},
 };
 use crate::{
     domain::{
-        event::EventChange,
+        event::{EventChange, LineCount},
         ids::{CameraId, EventId},
         look::TrackLook,
         rule::Rule,
@@ -55,6 +56,7 @@ enum Done {
     Crops { lost: u64, result: std::io::Result<()> },
     Picture { id: EventId, result: std::io::Result<()> },
     LeftOpen { result: Result<u64, StoreError> },
+    Lines { counts: Vec<LineCount>, result: Result<(), StoreError> },
 }
 
 /// An answer to a [`Shot`].
@@ -67,7 +69,7 @@ struct ShotCame {
 struct CameraState {
     rules: Rules,
     tracks: Tracks,
-    /// The newest frame's time, and when it came.
+    /// The newest frame's time, and when it came; the machine's time while none has come.
     last: (MediaTime, BootTime),
 }
 
@@ -95,12 +97,15 @@ pub(super) struct Room {
     /// this run's by that alone.
     left_open: bool,
     outbox: Outbox,
+    lines: Lines,
     tracks: TrackQueue,
     early: Early,
     /// How often the first of them failed while the store took other things, and what it had taken then.
     tracks_failed: (u32, u64),
     /// How much the store has taken.
     taken: u64,
+    /// No more frames will come.
+    ends: bool,
     /// The one piece of work under way, and since when.
     current: Option<(Boxed<Done>, BootTime)>,
     /// When the store may be tried again, and how long the pause was.
@@ -130,10 +135,12 @@ impl Room {
             cameras: HashMap::new(),
             left_open: true,
             outbox: Outbox::default(),
+            lines: Lines::default(),
             tracks: TrackQueue::default(),
             early: Early::default(),
             tracks_failed: (0, 0),
             taken: 0,
+            ends: false,
             current: None,
             pause: None,
             shots: FuturesUnordered::new(),
@@ -157,24 +164,35 @@ impl Room {
     /// One analysed frame.
     pub fn frame(&mut self, frame: &FrameSeen) {
         let boot = self.clock.boot();
-        if !self.cameras.contains_key(&frame.camera) {
-            if self.cameras.len() >= CAMERAS_MAX {
-                if let Some(frames) = self.said.cameras.say(1, boot) {
-                    tracing::error!(frames, "frames of more than {CAMERAS_MAX} cameras are not looked at");
-                }
-                return;
-            }
-            let rules = Rules::new(frame.camera, self.in_force.to_vec(), self.cfg.model_sha256.clone());
-            let state = CameraState { rules, tracks: Tracks::new(frame.camera), last: (frame.time, boot) };
-            self.cameras.insert(frame.camera, state);
+        if !self.knows(frame.camera, frame.time) {
+            return;
         }
         let Some(camera) = self.cameras.get_mut(&frame.camera) else { return };
         camera.last = (frame.time, boot);
         let changes = camera.rules.step(frame);
+        let lost = self.lines.add(camera.rules.take_crossings());
+        self.counters.events_lost.add(lost);
         let Brought { confirmed, rows } = camera.tracks.frame(frame, &mut self.early);
         self.counters.tracks.add(confirmed);
         self.keep(rows);
         self.take(changes);
+    }
+
+    /// Begins to remember a camera, unless there are too many.
+    fn knows(&mut self, camera: CameraId, time: MediaTime) -> bool {
+        let boot = self.clock.boot();
+        if self.cameras.contains_key(&camera) {
+            return true;
+        }
+        if self.cameras.len() >= CAMERAS_MAX {
+            if let Some(frames) = self.said.cameras.say(1, boot) {
+                tracing::error!(frames, "frames of more than {CAMERAS_MAX} cameras are not looked at");
+            }
+            return false;
+        }
+        let rules = Rules::new(camera, self.in_force.to_vec(), self.cfg.model_sha256.clone());
+        self.cameras.insert(camera, CameraState { rules, tracks: Tracks::new(camera), last: (time, boot) });
+        true
     }
 
     /// Other rules are in force.
@@ -188,7 +206,12 @@ impl Room {
     pub fn tick(&mut self) {
         let boot = self.clock.boot();
         let (mut changes, mut over) = (Vec::new(), Vec::new());
-        for camera in self.cameras.values_mut() {
+        let media = self.clock.media();
+        for camera in self.board.cameras() {
+            self.knows(camera, media);
+        }
+        for (id, camera) in &mut self.cameras {
+            changes.extend(camera.rules.state(&states::of(&self.board, *id, media)));
             let now = camera.now(boot);
             changes.extend(camera.rules.idle(now));
             over.extend(camera.tracks.idle(now));
@@ -205,6 +228,7 @@ impl Room {
 
     /// No more frames will come.
     pub fn finish(&mut self) {
+        self.ends = true;
         let (mut changes, mut over) = (Vec::new(), Vec::new());
         for camera in self.cameras.values_mut() {
             changes.extend(camera.rules.finish());
@@ -339,7 +363,11 @@ impl Room {
         }
         let batch = self.tracks.take();
         if batch.is_empty() {
-            return None;
+            let counts = self.lines.take(self.clock.boot(), self.ends)?;
+            return Some(Box::pin(async move {
+                let result = store.add_line_counts(&counts).await;
+                Done::Lines { counts, result }
+            }));
         }
         Some(Box::pin(async move {
             let rows: Vec<_> = batch.iter().map(|w| w.row.clone()).collect();
@@ -410,6 +438,11 @@ impl Room {
                 }
             }
             Done::LeftOpen { result: Err(failed) } => self.store_failed(&failed, false),
+            Done::Lines { result: Ok(()), .. } => self.pause = None,
+            Done::Lines { counts, result: Err(failed) } => {
+                self.lines.put_back(counts, failed.is_lasting());
+                self.store_failed(&failed, failed.is_lasting());
+            }
             Done::Crops { result: Ok(()), .. } => {}
             Done::Crops { lost, result: Err(error) } => {
                 self.counters.crops_lost.add(lost);

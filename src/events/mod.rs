@@ -23,8 +23,10 @@ pub mod crops;
 pub mod expiry;
 pub mod health;
 mod lifecycle;
+mod lines;
 mod outbox;
 pub mod snapshot;
+mod states;
 mod track_queue;
 mod tracks;
 

@@ -207,7 +207,14 @@ mod tests {
     }
     fn frame(ms: i64, points: &[TrackPoint], ended: &[i64]) -> FrameSeen {
         let ended = ended.iter().copied().map(TrackId).collect();
-        FrameSeen { camera: CAMERA, time: MediaTime(ms * 1000), motion: vec![], tracks: points.to_vec(), ended }
+        FrameSeen {
+            camera: CAMERA,
+            time: MediaTime(ms * 1000),
+            motion: vec![],
+            tracks: points.to_vec(),
+            ended,
+            still: None,
+        }
     }
 
     #[test]

@@ -23,8 +23,9 @@ use crate::{
         refusal::Refusal,
         rule::RuleKind,
         time::Span,
+        verdict::Verdict,
     },
-    logic::cursor,
+    logic::{cursor, rules::words},
 };
 
 /// The most events of one page.
@@ -39,6 +40,13 @@ const CLIP_MARGIN_US: i64 = 5_000_000;
 pub(super) struct EventPage {
     events: Vec<EventJson>,
     next: Option<String>,
+}
+
+/// A sentence in both languages.
+#[derive(Serialize)]
+pub(super) struct Said {
+    pub(super) vi: String,
+    pub(super) en: String,
 }
 
 #[derive(Serialize)]
@@ -64,14 +72,23 @@ pub(super) struct EventJson {
     model_sha256: Option<String>,
     numbers: BTreeMap<String, f64>,
     incident_id: Option<i64>,
-    verdict: Option<String>,
+    verdict: Option<Verdict>,
+    verdict_us: Option<i64>,
+    verdict_by: Option<String>,
+    why: Said,
+    caution: Option<Said>,
     has_snapshot: bool,
     clip: Span,
 }
 
 impl EventJson {
-    pub(super) async fn new(state: &AppState, event: Event, camera: &Camera) -> Self {
-        Self {
+    pub(super) async fn new(state: &AppState, event: Event, camera: &Camera) -> Result<Self, ApiError> {
+        let review = state.store.reviews(&[event.id]).await?.remove(&event.id).unwrap_or_default();
+        let said = |(vi, en): (String, String)| Said { vi, en };
+        let caution = words::caution(event.kind).map(|(vi, en)| said((vi.to_owned(), en.to_owned())));
+        Ok(Self {
+            why: said(words::why(&event)),
+            caution,
             has_snapshot: media::has_snapshot(state, &event).await,
             clip: recorded(clip_span(&event), state.clock.media().us()),
             id: event.id,
@@ -93,10 +110,11 @@ impl EventJson {
             path: event.path,
             model_sha256: event.model_sha256,
             numbers: event.numbers,
-            // Merging events and officers' verdicts come with their own screens; the keys stand here already.
-            incident_id: None,
-            verdict: None,
-        }
+            incident_id: review.incident,
+            verdict: review.verdict,
+            verdict_us: review.verdict_us,
+            verdict_by: review.verdict_by,
+        })
     }
 }
 
@@ -136,7 +154,7 @@ pub(super) async fn list(_: Actor, State(state): State<AppState>, params: Params
                 cameras.len() - 1
             }
         };
-        page.push(EventJson::new(&state, event, &cameras[at]).await);
+        page.push(EventJson::new(&state, event, &cameras[at]).await?);
     }
     Ok(Json(EventPage { events: page, next: last.map(cursor::encode) }))
 }
@@ -144,7 +162,7 @@ pub(super) async fn list(_: Actor, State(state): State<AppState>, params: Params
 pub(super) async fn one(_: Actor, State(state): State<AppState>, Id(id): Id) -> Result<Json<EventJson>, ApiError> {
     let event = find(&state, id).await?;
     let camera = cameras::find(&state, event.camera).await?;
-    Ok(Json(EventJson::new(&state, event, &camera).await))
+    Ok(Json(EventJson::new(&state, event, &camera).await?))
 }
 
 /// The filters, the place to go on from and the size of the page; all mistakes at once.
@@ -153,7 +171,7 @@ fn read(params: &Params) -> Result<(EventQuery, Option<EventCursor>, u32), Vec<R
     let classes = Class::ALL.map(Class::name).join(", ");
     let query = EventQuery {
         cameras: or_note(params.ids("camera"), &mut wrong).into_iter().map(CameraId).collect(),
-        kind: or_note(params.one_of("kind", RuleKind::from_name, "motion, intrusion"), &mut wrong),
+        kind: or_note(params.one_of("kind", RuleKind::from_name, RuleKind::NAMES), &mut wrong),
         class: or_note(params.one_of("class", Class::from_label, &classes), &mut wrong),
         from_us: or_note(params.time_us("from"), &mut wrong),
         to_us: or_note(params.time_us("to"), &mut wrong),

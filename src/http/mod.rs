@@ -13,6 +13,7 @@
 //! anything for a page of another origin, say a password, show an inside error to the outside, write SQL.
 
 mod access;
+mod back_test;
 mod body;
 mod cameras;
 mod changes;
@@ -44,6 +45,7 @@ mod stills;
 mod storage;
 mod timeline;
 mod tracks;
+mod verdicts;
 mod video;
 mod web;
 

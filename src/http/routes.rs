@@ -5,8 +5,9 @@ use axum::{
 };
 
 use super::{
-    cameras, changes, events, gaps, guard, health, live, locks, media, metrics, openapi, plan, routes_followed, rules,
-    search, serve, shapes, state::AppState, status, storage, timeline, tracks, video, web,
+    back_test, cameras, changes, events, gaps, guard, health, live, locks, media, metrics, openapi, plan,
+    routes_followed, rules, search, serve, shapes, state::AppState, status, storage, timeline, tracks, verdicts, video,
+    web,
 };
 
 /// What a person needs the right for; accounts will map roles to these.
@@ -18,6 +19,8 @@ pub enum Action {
     Playback,
     /// Look through events.
     Search,
+    /// Say of an event what it was.
+    Judge,
     /// Follow something from camera to camera, and keep its route.
     Follow,
     /// Take recordings away.
@@ -149,9 +152,28 @@ impl Route {
 }
 
 const CAMERA: Param = Param { name: "camera", kind: Kind::Int, about: "Of this camera; required." };
+const RULE_KINDS: &[&str] = &[
+    "motion",
+    "intrusion",
+    "line_crossing",
+    "wrong_way",
+    "stopped",
+    "loitering",
+    "crowd",
+    "left_object",
+    "speeding",
+    "attribute",
+    "tamper",
+    "camera_down",
+];
+const INCIDENT_FILTERS: &[Param] = &[
+    OF_CAMERAS,
+    Param { name: "limit", kind: Kind::Int, about: "Most incidents of the page, 1 to 50; 20 when not given." },
+    Param { name: "cursor", kind: Kind::Text, about: "`next` of the page before, with the same filters." },
+];
 const EVENT_FILTERS: &[Param] = &[
     OF_CAMERAS,
-    Param { name: "kind", kind: Kind::OneOf(&["motion", "intrusion"]), about: "Of this kind of rule." },
+    Param { name: "kind", kind: Kind::OneOf(RULE_KINDS), about: "Of this kind of rule." },
     Param {
         name: "class",
         kind: Kind::OneOf(&["person", "bicycle", "motorcycle", "car", "bus", "truck"]),
@@ -340,6 +362,16 @@ table! {
         "Events, newest first, a page at a time.", EVENT_FILTERS, None, Json("EventPage");
     Get "/api/v1/events/{id}", Search "event", events::one,
         "One event.", &[], None, Json("Event");
+    Put "/api/v1/events/{id}/verdict", Judge "event", verdicts::say,
+        "An officer's word on an event; null takes it back.", &[], Some("VerdictDraft"), Json("Event");
+    Get "/api/v1/incidents", Search "incident", verdicts::incidents,
+        "Events that follow each other closely on a camera, as one; newest first.", INCIDENT_FILTERS, None, Json("IncidentPage");
+    Post "/api/v1/rules/try", Search "rule", back_test::try_rule,
+        "What a rule would have said of a camera's days, by the tracks kept; nothing is changed.", SPAN, Some("RuleDraft"), Json("BackTest");
+    Get "/api/v1/rules/{id}/verdicts", Search "rule", verdicts::of_rule,
+        "How often a rule was right by camera, and what a change would have spared.", &[], None, Json("RuleVerdicts");
+    Get "/api/v1/rules/{id}/counts", Search "rule", verdicts::counts,
+        "What went over a rule's line in a span of at most 31 days, by quarter of an hour.", SPAN, None, Json("LineCounts");
     Get "/api/v1/events/{id}/snapshot.jpg", Search "event", media::event_picture,
         "The picture of an event.", &[BOXED, REVISION_SHOWN], None, Bytes("image/jpeg");
     Get "/api/v1/events/{id}/clip.mp4", Playback "event", media::clip,

@@ -86,7 +86,7 @@ pub(super) async fn remove(actor: Actor, State(state): State<AppState>, Id(id): 
 }
 
 /// A usable rule; the camera's code is looked up here, where the codes are known.
-fn checked(draft: &RuleDraft, cameras: &[Camera]) -> Result<Rule, Vec<Refusal>> {
+pub(super) fn checked(draft: &RuleDraft, cameras: &[Camera]) -> Result<Rule, Vec<Refusal>> {
     let code = draft.camera.as_deref().map(str::trim).filter(|code| !code.is_empty());
     let camera = code.map(|code| cameras.iter().find(|c| c.code.eq_ignore_ascii_case(code)).map(|c| c.id).ok_or(code));
     let unknown = match camera {

@@ -171,7 +171,7 @@ async fn shown(state: &AppState, found: Vec<Found>) -> Result<Vec<FoundJson>, Ap
         let source = one.cursor().source;
         let (track, event) = match one {
             Found::Track(track) => (Some(TrackJson::new(state, track, camera).await), None),
-            Found::Event(event) => (None, Some(EventJson::new(state, event, camera).await)),
+            Found::Event(event) => (None, Some(EventJson::new(state, event, camera).await?)),
         };
         results.push(FoundJson { source, track, event });
     }

@@ -2,6 +2,7 @@
 
 pub mod anchor;
 pub mod attention;
+pub mod back_test;
 pub mod backoff;
 pub mod colour;
 pub mod cursor;
@@ -24,3 +25,4 @@ pub mod suspects;
 pub mod timeline;
 pub mod tracker;
 pub mod turns;
+pub mod verdicts;

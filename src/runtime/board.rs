@@ -130,6 +130,13 @@ impl Board {
     pub fn status(&self, camera: CameraId, kind: StreamKind) -> Option<StreamStatus> {
         self.lock().status.get(&(camera, kind)).cloned()
     }
+    /// The cameras of which a status is up.
+    #[must_use]
+    pub fn cameras(&self) -> Vec<CameraId> {
+        let mut cameras: Vec<CameraId> = self.lock().status.keys().map(|(camera, _)| *camera).collect();
+        cameras.dedup();
+        cameras
+    }
     /// Puts up what is known of a stream's clock.
     pub fn set_clock(&self, camera: CameraId, kind: StreamKind, clock: StreamClock) {
         self.lock().clocks.insert((camera, kind), clock);

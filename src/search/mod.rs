@@ -61,7 +61,7 @@ async fn pass(store: &Store, clock: &Clock, stop: &Stop) -> Result<u64, StoreErr
 /// When the database fails.
 pub async fn context(store: &Store, now_us: i64) -> Result<Context, StoreError> {
     let cameras = store.cameras().await?;
-    let kinds: BTreeSet<String> = store.rules().await?.iter().map(|rule| rule.kind.name().to_owned()).collect();
+    let kinds: BTreeSet<String> = store.rules().await?.iter().map(|rule| rule.kind().name().to_owned()).collect();
     let exits = store.ways().await?.into_iter().filter_map(|way| Some((way.from, way.to, way.heading?))).collect();
     let mut places = places(&cameras);
     for camera in &cameras {

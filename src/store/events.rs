@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{At, Result, Store, StoreError, page::Page, search, sql::Sql, to_json};
+use super::{At, Result, Store, StoreError, incidents, page::Page, search, sql::Sql, to_json};
 use crate::domain::{
     detection::Class,
     event::Event,
@@ -68,8 +68,8 @@ impl Store {
     /// A database error for a camera or a rule version that is not there.
     pub async fn insert_event(&self, event: &Event) -> Result<EventId> {
         let text = "insert into event (camera, rule, rule_version, rule_name, kind, class, track, start_us, end_us, open, \
-                    revision, score, box, path, model_sha256, numbers) \
-                    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) returning id";
+                    revision, score, box, path, model_sha256, numbers, incident_id) \
+                    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) returning id";
         let insert = Sql::new(text)
             .bind(event.camera.0)
             .bind(event.rule.0)
@@ -88,9 +88,11 @@ impl Store {
             .bind(event.model_sha256.clone())
             .bind(numbers_json(&event.numbers));
         let (name, over) = (event.rule_name.clone(), (!event.open).then_some(event.start_us));
+        let (camera, start_us, end_us) = (event.camera, event.start_us, event.end_us);
         self.write(move |tx| {
             Box::pin(async move {
-                let id = tx.number(insert).await?;
+                let incident = incidents::join(tx, camera, start_us, end_us).await?;
+                let id = tx.number(insert.bind(incident)).await?;
                 search::enter_phrases(tx, [name]).await?;
                 tx.unpack_hours(over).await?;
                 Ok(EventId(id))
@@ -123,12 +125,14 @@ impl Store {
             .bind(event.model_sha256.clone())
             .bind(numbers_json(&event.numbers));
         let over = (!event.open).then_some(event.start_us);
+        let end_us = event.end_us;
         self.write(move |tx| {
             Box::pin(async move {
                 let before = Sql::new("select start_us from event where id = $1").bind(id);
                 let there: Option<(i64,)> = tx.row(before).await?;
                 let (before_us,) = there.ok_or(StoreError::NotFound { what: "event", id })?;
                 if tx.execute(update).await? > 0 {
+                    incidents::extend(tx, id, end_us).await?;
                     tx.unpack_hours(over.into_iter().flat_map(|start_us| [start_us, before_us])).await?;
                 }
                 Ok(())

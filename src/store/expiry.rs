@@ -1,7 +1,7 @@
 //! What hangs on recordings and goes by age: events, gaps, places that were damaged (tracks: `tracks.rs`). A page or a batch at a time,
 //! so that nobody waits long for the writer.
 
-use super::{Result, Store, sql::Sql};
+use super::{Result, Store, incidents, sql::Sql};
 use crate::domain::ids::{CameraId, EventId};
 
 /// An event that may go: closed, and nobody has locked its time.
@@ -47,7 +47,18 @@ impl Store {
         let mut delete = Sql::new("delete from event where id in (select e.id from event e where e.id in ");
         delete.push_list(events.iter().map(|id| id.0));
         delete.push(" and not ").push(LOCKED).push(") returning start_us");
-        self.change_packed(delete).await
+        self.write(|tx| {
+            Box::pin(async move {
+                let gone: Vec<(i64,)> = tx.rows(delete).await?;
+                let newest = gone.iter().map(|(start_us,)| *start_us).max();
+                tx.unpack_hours(gone.iter().map(|(start_us,)| *start_us)).await?;
+                if let Some(newest) = newest {
+                    incidents::sweep(tx, newest).await?;
+                }
+                Ok(gone.len() as u64)
+            })
+        })
+        .await
     }
 
     /// How many events began before a time, and how many there are.

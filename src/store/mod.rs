@@ -19,8 +19,10 @@ mod events;
 mod expiry;
 mod follow;
 mod health;
+mod incidents;
 mod integrity;
 mod ledger;
+mod lines;
 mod locks;
 mod open;
 mod packed;
@@ -34,10 +36,12 @@ mod spans;
 mod sql;
 mod time;
 mod tracks;
+mod verdicts;
 
 pub use changes::ChangeRow;
 pub use expiry::OldEvent;
 pub use health::{HealthSpan, UNSEEN_US};
+pub use incidents::Incident;
 pub use integrity::{Damage, FileStream};
 pub use ledger::{Gap, LastLife, LedgerGap, LedgerStep, LedgerStream};
 pub use locks::{Lock, Planned, REASON_CHARS_MAX};
@@ -45,7 +49,8 @@ pub use retention::{HeldRow, RetentionState, StopCause, Stopped, StreamUse};
 pub use search::{Found, Tally, TallyStep};
 pub use segments::SegmentProgress;
 pub use shapes::{Shape, ShapeKind};
-pub use tracks::{OldTrack, TrackRow};
+pub use tracks::{OldTrack, TrackRow, TrackWay, WAYS_MAX};
+pub use verdicts::Review;
 
 /// What can go wrong, by what the reader can do.
 #[derive(Debug, thiserror::Error)]

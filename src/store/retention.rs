@@ -262,7 +262,7 @@ impl Store {
         for (id, start_us, end_us, kind) in rows {
             let class = match (At { table: "event", row: id }).word("kind", &kind, RuleKind::from_name)? {
                 RuleKind::Motion => Class::Motion,
-                RuleKind::Intrusion => Class::Events,
+                _ => Class::Events,
             };
             marks.push((class, Span { start_us, end_us: end_us.max(start_us.saturating_add(1)) }));
         }

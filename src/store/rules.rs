@@ -120,7 +120,7 @@ async fn insert_version(tx: &mut Tx, rule: &Rule, now: WallTime) -> Result<()> {
         .bind(rule.version)
         .bind(rule.camera.map(|c| c.0))
         .bind(rule.name.as_str())
-        .bind(rule.kind.name())
+        .bind(rule.kind().name())
         .bind(to_json(&rule.to_draft(None)))
         .bind(now.us());
     tx.execute(insert).await.map(drop)

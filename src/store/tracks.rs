@@ -16,6 +16,24 @@ use crate::{
     logic::path,
 };
 
+/// The most ways one call gives: a busy camera's week.
+pub const WAYS_MAX: u32 = 100_000;
+
+/// Where a track was, and as little else as playing it again takes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrackWay {
+    /// Its row.
+    pub id: i64,
+    /// Its number, as in events.
+    pub number: TrackId,
+    /// What it was.
+    pub class: Class,
+    /// Its best score.
+    pub score: f32,
+    /// Packed (`logic::path`).
+    pub path: Vec<u8>,
+}
+
 /// A confirmed track as kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrackRow {
@@ -185,6 +203,23 @@ impl Store {
         let row: Option<(Option<Vec<u8>>,)> =
             self.db.row(Sql::new("select path from track where id = $1").bind(id)).await?;
         Ok(row.and_then(|(path,)| path))
+    }
+
+    /// The ways of a camera's tracks that began in a span, oldest first; those
+    /// without a path are left out, and so is what lies behind the first [`WAYS_MAX`].
+    ///
+    /// # Errors
+    /// When the database fails, or a stored class can no longer be read.
+    pub async fn track_ways(&self, camera: CameraId, span: Span) -> Result<Vec<TrackWay>> {
+        let text = "select id, number, class, score, path from track where camera = $1 and start_us >= $2 and start_us < $3 \
+                    and path is not null order by start_us, id limit $4";
+        let sql = Sql::new(text).bind(camera.0).bind(span.start_us).bind(span.end_us).bind(WAYS_MAX);
+        let rows: Vec<(i64, i64, String, f64, Vec<u8>)> = self.db.rows(sql).await?;
+        let one = |(id, number, class, score, path): (i64, i64, String, f64, Vec<u8>)| {
+            let class = At { table: "track", row: id }.word("class", &class, Class::from_label)?;
+            Ok(TrackWay { id, number: TrackId(number), class, score: score as f32, path })
+        };
+        rows.into_iter().map(one).collect()
     }
 
     /// Newest first by (start, id), those after the cursor, at most `limit` (and never more than 1000); without paths.

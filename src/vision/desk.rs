@@ -359,6 +359,7 @@ impl Worker {
                     motion: Vec::new(),
                     tracks: Vec::new(),
                     ended,
+                    still: None,
                 }));
             }
         }

@@ -5,6 +5,7 @@ use crate::{
     domain::{
         frame::Frame,
         geometry::{NormBox, Polygon},
+        time::MediaTime,
     },
     logic::gate::{Motion, MotionConfig, Small},
 };
@@ -17,6 +18,8 @@ const CELLS_FINE: f64 = 32_400.0;
 const FINE_PIXELS: u64 = 200_000;
 /// One pixel of so many of a chroma plane is asked whether there is colour: a sample tells as much as all of them.
 const CHROMA_STRIDE: usize = 37;
+/// Still things are looked for so often: they do not run away.
+const STILL_US: i64 = 1_000_000;
 
 /// Cells across and down for a picture of that size, near its proportions.
 fn cells(width: u32, height: u32) -> (u32, u32) {
@@ -52,6 +55,8 @@ pub struct Gate {
     keys: Option<Motion>,
     /// Where nothing is taken for motion.
     masks: Vec<Polygon>,
+    /// When still things were looked for last.
+    still_at: Option<MediaTime>,
 }
 
 impl Gate {
@@ -91,6 +96,15 @@ impl Gate {
         }
         scaler.averaged(frame.luma(), from, to)
     }
+    /// Things that came to rest and hide the ground behind them; `None` when that was looked at a moment ago.
+    pub fn still(&mut self, time: MediaTime) -> Option<Vec<NormBox>> {
+        let motion = self.motion.as_ref()?;
+        let due = self.still_at.is_none_or(|last| !(0..STILL_US).contains(&time.since(last)));
+        due.then(|| {
+            self.still_at = Some(time);
+            motion.still()
+        })
+    }
     /// Objects were found in these boxes: see [`Motion::pardon`].
     pub fn pardon(&mut self, boxes: &[NormBox]) {
         if let Some(motion) = &mut self.motion {
@@ -102,7 +116,7 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ids::CameraId, time::MediaTime};
+    use crate::domain::ids::CameraId;
 
     #[test]
     fn the_small_picture_keeps_the_proportions() {

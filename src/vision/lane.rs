@@ -245,6 +245,7 @@ mod tests {
             motion: vec![],
             tracks: vec![point],
             ended: vec![],
+            still: None,
         };
         assert!(lane.admit(&seen(5 + SLACK_US + 1)).is_err(), "from the future");
         assert_eq!(lane.admit(&seen(4)), Ok(true));

@@ -296,6 +296,7 @@ impl Engine {
             motion: Some(&motion),
             ..Glance::default()
         };
+        let still = eye.gate.still(frame.time);
         let step = tracker.glance(frame.time, &glance);
         let (tracks, over) = eye.site_ids(step, &mut self.ids);
         let seen: Vec<_> = tracks.iter().filter(|p| p.confirmed && !p.held).map(|p| p.rect).collect();
@@ -307,7 +308,7 @@ impl Engine {
             kept.frame(&frame, &tracks, &ended, found, &mut self.scaler);
         }
         eye.keep(&frame, !motion.is_empty() || !tracks.is_empty());
-        FrameSeen { camera: frame.camera, time: frame.time, motion, tracks, ended }
+        FrameSeen { camera: frame.camera, time: frame.time, motion, tracks, ended, still }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What several test programs share.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod acted;
 pub mod drawn;
 pub mod drill;
 pub mod ffprobe;

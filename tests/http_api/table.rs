@@ -7,9 +7,12 @@ use vonglau::{
     domain::{
         alarm::AlarmKind,
         camera::{StreamClock, StreamKind, StreamStatus, Trouble, TroubleCause},
+        detection::Class,
+        event::{LineCount, QUARTER_US},
         health::{Light, Measured, PictureFault, PictureHealth, Reference},
-        ids::{CameraId, SegmentId},
+        ids::{CameraId, RuleId, SegmentId},
         packet::Codec,
+        rule::Direction,
         segment::{GapCause, Segment},
         time::{MediaTime, Span},
     },
@@ -38,6 +41,7 @@ fn body(name: &str, camera: i64) -> Value {
         }
         "AlarmSeen" => json!({"times": 2}),
         "PlanDraft" => json!({"spots": [{"camera": camera, "x": 0.5, "y": 0.5}], "ways": []}),
+        "VerdictDraft" => json!({"verdict": "false"}),
         "RouteDraft" => json!({"track": 1, "case_number": "VV-7"}),
         "RouteStepDraft" => json!({"track": 1, "verdict": "accepted"}),
         "ViewAccepted" => json!({}),
@@ -74,6 +78,7 @@ fn furnished() -> (Server, [i64; 4]) {
     board.set_clock(CameraId(camera), StreamKind::Main, clock);
     judged(&server, CameraId(camera));
     hour_ago(&server, camera);
+    counted(&server, CameraId(camera), RuleId(rule));
     (server, [camera, shape, rule, event])
 }
 
@@ -110,6 +115,14 @@ fn judged(server: &Server, camera: CameraId) {
         store.keep_health(&[now]).await.unwrap();
         store.keep_reference(camera, &reference).await.unwrap();
     });
+}
+
+/// Two cars over a line an hour ago.
+fn counted(server: &Server, camera: CameraId, rule: RuleId) {
+    let quarter_us = (NOW_US - 3_600_000_000).div_euclid(QUARTER_US) * QUARTER_US;
+    let (class, direction) = (Class::Car, Direction::LeftToRight);
+    let count = LineCount { rule, camera, quarter_us, class, direction, n: 2 };
+    server.runtime.block_on(server.state.store.add_line_counts(&[count])).unwrap();
 }
 
 /// A minute recorded an hour ago and the gap after it, in the index only.
@@ -173,6 +186,12 @@ fn every_row_of_the_table_answers_as_it_says() {
             continue;
         }
         let answer = match row.request {
+            // A rule about motion cannot be tried on tracks.
+            Some(_) if row.path.ends_with("/try") => {
+                let json = [("Content-Type", "application/json")];
+                let rule = json!({"name": "Người", "kind": "intrusion"}).to_string();
+                server.send(row.method.name(), &path, &json, rule.as_bytes())
+            }
             Some(name) => {
                 let json = [("Content-Type", "application/json")];
                 server.send(row.method.name(), &path, &json, body(name, camera).to_string().as_bytes())

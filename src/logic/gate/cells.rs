@@ -289,6 +289,12 @@ impl Cells {
     pub fn is_known(&self, cell: u32) -> bool {
         self.blocks[cell as usize / LANES].usual[cell as usize % LANES] > UNREST_KNOWN
     }
+    /// By how many grey levels what stopped here differs from the ground it hides; 0 where nothing stopped.
+    pub fn hides(&self, cell: usize) -> f32 {
+        let (block, i) = (&self.blocks[cell / LANES], cell % LANES);
+        let there = block.watched[i] != 0 && block.former[i] > NOTHING / 2.0;
+        if there { (block.background[i] - block.former[i]).abs() } else { 0.0 }
+    }
     /// For how long the cell has kept its grey, seconds.
     pub fn rested_s(&self, cell: usize) -> f32 {
         self.blocks[cell / LANES].still_s[cell % LANES]

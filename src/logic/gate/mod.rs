@@ -24,6 +24,7 @@ use self::{
 use crate::domain::{
     geometry::{NormBox, Point, Polygon},
     time::MediaTime,
+    track::STILL_MAX,
 };
 
 /// The most boxes one picture yields; with more, one box around all of them is given.
@@ -173,6 +174,20 @@ impl Motion {
                 (y * self.width + (x0 * w) as usize..y * self.width + right).for_each(|i| self.cells.pardon(i));
             }
         }
+    }
+    /// Things that came to rest and hide the ground behind them, since the scene began.
+    #[must_use]
+    pub fn still(&self) -> Vec<NormBox> {
+        let strong = self.config.threshold * 1.5;
+        let weak = self.config.threshold * self.config.weak;
+        let hides: Vec<f32> = (0..self.cells.count()).map(|cell| self.cells.hides(cell)).collect();
+        let mut level: Vec<u8> = hides.iter().map(|h| u8::from(*h > weak) + u8::from(*h > strong)).collect();
+        let mut blobs = Blobs::default();
+        blobs.find(&mut level, &hides, self.width, self.config.cells_min);
+        let (w, h) = (self.width as f32, self.height as f32);
+        let boxes = blobs.all().iter().map(|b| b.bounds.map(|at| at as f32));
+        let boxes = boxes.filter_map(|[x0, y0, x1, y1]| NormBox::new(x0 / w, y0 / h, x1 / w, y1 / h));
+        boxes.take(STILL_MAX).collect()
     }
     const fn thresholds(&self) -> Thresholds {
         let MotionConfig { threshold, noise_factor, weak, .. } = self.config;

@@ -58,12 +58,13 @@ impl Followed {
             return None;
         }
         self.window.push_back((self.inside && wanted).then_some(sighting));
-        while self.window.len() > rule.n as usize {
+        let (k, n) = rule.k_of_n();
+        while self.window.len() > n as usize {
             self.window.pop_front();
         }
         let hits: Vec<_> = self.window.iter().flatten().copied().collect();
         // It may have left a narrow zone again by the frame in which it is confirmed; that counts too.
-        if !point.confirmed || hits.len() < rule.k as usize {
+        if !point.confirmed || hits.len() < k as usize {
             return None;
         }
         let (key, mut event) = maker.event(rule, hits[0]);
@@ -92,7 +93,6 @@ impl Followed {
 
 impl Intrusion {
     pub fn step(&mut self, rule: &Rule, maker: &mut Maker, frame: &Frame<'_>, out: &mut Vec<EventChange>) {
-        self.forget(rule, frame.time, out);
         for point in frame.tracks {
             let followed = self.followed.entry(point.track).or_insert_with(Followed::new);
             // A track is in one place at a time, whatever a child gone mad may say.
@@ -101,8 +101,11 @@ impl Intrusion {
             }
         }
         for id in frame.ended {
-            let over = self.followed.remove(id).and_then(|f| f.open);
-            out.extend(over.map(Open::close));
+            // It may be found again, and has had its event.
+            out.extend(self.followed.get_mut(id).and_then(|f| f.open.take()).map(Open::close));
+        }
+        for id in frame.forgotten {
+            out.extend(self.followed.remove(id).and_then(|f| f.open).map(Open::close));
         }
         for followed in self.followed.values_mut() {
             out.extend(followed.close_if_over(rule, frame.time));
@@ -124,17 +127,6 @@ impl Intrusion {
     pub fn finish(&mut self, out: &mut Vec<EventChange>) {
         let followed = std::mem::take(&mut self.followed);
         out.extend(followed.into_values().filter_map(|f| f.open).map(Open::close));
-    }
-
-    /// Forgets tracks that vanished without an end, so that a restarted vision may use their numbers again.
-    fn forget(&mut self, rule: &Rule, now: MediaTime, out: &mut Vec<EventChange>) {
-        self.followed.retain(|_, followed| {
-            let gone = followed.last_seen.is_some_and(|last| now.since(last) > super::FORGET_US);
-            if gone {
-                out.extend(followed.close_if_over(rule, now));
-            }
-            !gone || followed.open.is_some()
-        });
     }
 }
 

@@ -49,7 +49,7 @@ impl Motion {
             self.window.clear();
         }
         self.window.push_back((frame.time, moved));
-        while self.window.len() > rule.n as usize {
+        while self.window.len() > rule.k_of_n().1 as usize {
             self.window.pop_front();
         }
         if let (Some(open), Some(moved)) = (&mut self.open, moved)
@@ -89,7 +89,7 @@ impl Motion {
     fn open_if_proven(&mut self, rule: &Rule, maker: &mut Maker, now: MediaTime, out: &mut Vec<EventChange>) {
         let hits: Vec<_> = self.window.iter().filter_map(|&(time, moved)| moved.map(|m| (time, m))).collect();
         let now_moves = self.window.back().is_some_and(|(_, moved)| moved.is_some());
-        if hits.len() < rule.k as usize || !now_moves {
+        if hits.len() < rule.k_of_n().0 as usize || !now_moves {
             return;
         }
         let sightings: Vec<_> = hits.iter().map(|&(time, moved)| sighting(rule, time, moved)).collect();

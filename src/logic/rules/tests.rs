@@ -6,10 +6,13 @@ use super::*;
 use crate::domain::{
     detection::Class,
     geometry::{NormBox, Point, Polygon},
+    ground::Ground,
     ids::{RuleId, TrackId},
-    rule::RuleDraft,
+    rule::{Direction, RuleDraft, What},
     track::TrackPoint,
 };
+
+mod kinds;
 
 const CAMERA: CameraId = CameraId(7);
 
@@ -23,17 +26,7 @@ fn polygon(corners: &[[f32; 2]]) -> Polygon {
 }
 
 fn rule(id: i64, kind: RuleKind, zone: Polygon) -> Rule {
-    let draft = RuleDraft {
-        name: format!("luật {id}"),
-        kind: kind.name().into(),
-        camera: None,
-        zone: None,
-        classes: None,
-        min_score: None,
-        k: None,
-        n: None,
-        cooldown_s: None,
-    };
+    let draft = RuleDraft { name: format!("luật {id}"), kind: kind.name().into(), ..RuleDraft::default() };
     Rule { id: RuleId(id), zone, ..draft.checked().unwrap() }
 }
 
@@ -58,7 +51,14 @@ fn standing(track: i64, x: f32, y: f32) -> TrackPoint {
 
 fn frame(ms: i64, motion: &[NormBox], tracks: &[TrackPoint], ended: &[i64]) -> FrameSeen {
     let ended = ended.iter().copied().map(TrackId).collect();
-    FrameSeen { camera: CAMERA, time: MediaTime(ms * 1000), motion: motion.to_vec(), tracks: tracks.to_vec(), ended }
+    FrameSeen {
+        camera: CAMERA,
+        time: MediaTime(ms * 1000),
+        motion: motion.to_vec(),
+        tracks: tracks.to_vec(),
+        ended,
+        still: None,
+    }
 }
 
 /// `O`, `U` or `C` with the milliseconds of start and end, for each change.
@@ -277,8 +277,9 @@ prop_compose! {
 }
 
 fn all_rules(zone: &Polygon) -> Vec<Rule> {
-    let motion = Rule { k: 2, n: 3, ..rule(1, RuleKind::Motion, zone.clone()) };
-    let intrusion = Rule { k: 1, n: 2, cooldown_s: 0.5, ..rule(2, RuleKind::Intrusion, zone.clone()) };
+    let motion = Rule { what: What::Motion { k: 2, n: 3 }, ..rule(1, RuleKind::Motion, zone.clone()) };
+    let intrusion =
+        Rule { what: What::Intrusion { k: 1, n: 2 }, cooldown_s: 0.5, ..rule(2, RuleKind::Intrusion, zone.clone()) };
     let people =
         Rule { id: RuleId(3), classes: vec![Class::Person, Class::Motorcycle], min_score: 0.2, ..intrusion.clone() };
     vec![motion, intrusion, people]

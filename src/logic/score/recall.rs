@@ -147,7 +147,7 @@ mod tests {
         let mut courses = Courses::default();
         for (time, tracks) in frames {
             let time = MediaTime(time);
-            courses.add(&FrameSeen { camera: CameraId(1), time, motion: vec![], tracks, ended: vec![] });
+            courses.add(&FrameSeen { camera: CameraId(1), time, motion: vec![], tracks, ended: vec![], still: None });
         }
         courses
     }

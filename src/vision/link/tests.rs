@@ -18,6 +18,7 @@ fn seen(score: f32) -> Up {
         motion: vec![rect],
         tracks: vec![point],
         ended: vec![TrackId(6)],
+        still: Some(vec![rect]),
     })
 }
 

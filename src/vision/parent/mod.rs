@@ -317,7 +317,14 @@ impl Parent {
     }
     fn end_tracks(&mut self, camera: CameraId, ended: Option<(MediaTime, Vec<crate::domain::ids::TrackId>)>) {
         if let Some((time, ended)) = ended {
-            self.pending.push_back(FrameSeen { camera, time, motion: Vec::new(), tracks: Vec::new(), ended });
+            self.pending.push_back(FrameSeen {
+                camera,
+                time,
+                motion: Vec::new(),
+                tracks: Vec::new(),
+                ended,
+                still: None,
+            });
         }
     }
     fn ask(&mut self, ask: SnapshotAsk) -> Result<(), WireError> {

@@ -10,6 +10,7 @@ import type {
   Cluster,
   EventPage,
   GapReport,
+  Incident,
   Light,
   Lock,
   LockDraft,
@@ -19,11 +20,13 @@ import type {
   Refusal,
   Rule,
   RuleDraft,
+  RuleVerdicts,
   Status,
   StreamKind,
   Timeline,
   Track,
   TrackPage,
+  VerdictName,
 } from './types';
 
 const BASE = '/api/v1';
@@ -97,6 +100,10 @@ export const api = {
   removeRoute: (id: number, leaving: boolean) => ask<void>('DELETE', `/routes/${id}`, undefined, leaving),
   sayStep: (id: number, track: number, verdict: 'accepted' | 'rejected' | 'none') =>
     ask<Route>('POST', `/routes/${id}/steps`, { track, verdict }),
+  /** An officer's word; null takes it back. */
+  judge: (id: number, verdict: VerdictName | null) => ask<AlertEvent>('PUT', `/events/${id}/verdict`, { verdict }),
+  ruleVerdicts: (id: number) => ask<RuleVerdicts>('GET', `/rules/${id}/verdicts`),
+  incidents: (query: URLSearchParams) => ask<{ incidents: Incident[]; next: string | null }>('GET', `/incidents?${query}`),
   event: (id: number) => ask<AlertEvent>('GET', `/events/${id}`),
 };
 

@@ -2,7 +2,12 @@
 import { QUICK, quickRange, type Quick, type Range } from './time';
 import type { Camera, ObjectClass, RuleKind } from './types';
 
-export const KINDS: RuleKind[] = ['motion', 'intrusion'];
+export const KINDS: RuleKind[] = [
+  'motion', 'intrusion', 'line_crossing', 'wrong_way', 'stopped', 'loitering',
+  'crowd', 'left_object', 'speeding', 'attribute', 'tamper', 'camera_down',
+];
+/** Kinds that are not about objects of a class. */
+export const CLASSLESS: RuleKind[] = ['motion', 'left_object', 'tamper', 'camera_down'];
 export const CLASSES: ObjectClass[] = ['person', 'bicycle', 'motorcycle', 'car', 'bus', 'truck'];
 
 export interface Filter {

@@ -1,6 +1,7 @@
 /** Numbers, durations and scores in words; pure, the language's words are an argument. */
 import type { AlertEvent, Camera, ObjectClass, RuleKind, Stream } from './types';
 import type { CameraState, Lang, Words } from './words';
+import { CLASSLESS } from './filter';
 import { DAY_US, HOUR_US, MINUTE_US, SECOND_US } from './time';
 
 /** `4,2` in Vietnamese, `4.2` in English; no trailing zeros. */
@@ -50,7 +51,8 @@ export function scoreWord(kind: RuleKind, score: number, w: Words): string {
 /** `Người vào vùng theo dõi`, `Có chuyển động`. */
 export function eventTitle(kind: RuleKind, cls: ObjectClass | null, w: Words): string {
   if (kind === 'intrusion') return cls ? w.entered(w.classes[cls] ?? cls) : w.somethingEntered;
-  return w.kinds[kind] ?? kind;
+  const named = w.kinds[kind] ?? kind;
+  return cls && !CLASSLESS.includes(kind) ? `${w.classes[cls] ?? cls}: ${named.toLocaleLowerCase()}` : named;
 }
 
 /** How long an event lasted, or has lasted so far. */
@@ -62,7 +64,10 @@ export function eventDuration(event: AlertEvent, w: Words, lang: Lang): string {
 /** Shares of the picture are said in percent. */
 const SHARES = new Set(['motion_area_max']);
 /** Said elsewhere on the page, in words. */
-const SAID = new Set(['k', 'n', 'seconds']);
+const SAID = new Set([
+  'k', 'n', 'seconds', 'left_to_right', 'right_to_left', 'metres', 'angle_deg', 'count_max', 'speed_kmh', 'error_kmh', 'limit_kmh',
+  'votes', 'share', 'fault', 'width', 'height',
+]);
 
 /** The numbers that made an alert fire, as label and value; one without a word of ours keeps its own name. */
 export function eventNumbers(event: Pick<AlertEvent, 'kind' | 'score' | 'numbers'>, w: Words, lang: Lang): [string, string][] {

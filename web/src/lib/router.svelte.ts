@@ -65,6 +65,7 @@ export const router = new Router();
 export type Page =
   | { name: 'alerts' }
   | { name: 'alert'; id: number }
+  | { name: 'incidents' }
   | { name: 'tracks' }
   | { name: 'search' }
   | { name: 'routes' }
@@ -84,6 +85,7 @@ export function pageOf(path: string): Page {
   const id = /^\d{1,15}$/.test(part[1] ?? '') ? Number(part[1]) : null;
   if (part.length === 0 || (part.length === 1 && part[0] === 'alerts')) return { name: 'alerts' };
   if (part[0] === 'alerts' && id !== null && part.length === 2) return { name: 'alert', id };
+  if (part[0] === 'incidents' && part.length === 1) return { name: 'incidents' };
   if (part[0] === 'tracks' && part.length === 1) return { name: 'tracks' };
   if (part[0] === 'search' && part.length === 1) return { name: 'search' };
   if (part[0] === 'routes' && part.length === 1) return { name: 'routes' };

@@ -2,7 +2,14 @@
 
 export type StreamKind = 'main' | 'sub';
 export type TroubleCause = 'network' | 'camera' | 'login';
-export type RuleKind = 'motion' | 'intrusion';
+export type RuleKind =
+  | 'motion' | 'intrusion' | 'line_crossing' | 'wrong_way' | 'stopped' | 'loitering'
+  | 'crowd' | 'left_object' | 'speeding' | 'attribute' | 'tamper' | 'camera_down';
+export type VerdictName = 'true' | 'false' | 'duplicate' | 'unsure';
+export interface Said {
+  vi: string;
+  en: string;
+}
 export type ObjectClass = 'person' | 'bicycle' | 'motorcycle' | 'car' | 'bus' | 'truck';
 
 /** Corners are normalised: 0..1 from the left and from the top. */
@@ -95,6 +102,37 @@ export interface RuleDraft {
   k?: number | null;
   n?: number | null;
   cooldown_s?: number | null;
+  severity?: 'count' | 'low' | 'normal' | 'high' | null;
+  schedule?: string[] | null;
+  line?: Corner[] | null;
+  direction?: 'both' | 'left_to_right' | 'right_to_left' | null;
+  allowed?: Corner[] | null;
+  seconds?: number | null;
+  distance?: number | null;
+  count?: number | null;
+  ground?: Corner[] | null;
+  ground_m?: [number, number][] | null;
+  limit_kmh?: number | null;
+}
+
+/** How often a rule was right on a camera, and what a change would have spared. */
+export interface RuleVerdicts {
+  cameras: { camera: number; events: number; right: number; wrong: number; duplicate: number; unsure: number }[];
+  judged: number;
+  right: number;
+  proposals: (Said & { spares: number; loses: number })[];
+}
+
+/** Alerts that follow each other closely. */
+export interface Incident {
+  id: number;
+  camera: number;
+  camera_code: string;
+  camera_name: string;
+  start_us: number;
+  end_us: number;
+  cover: number;
+  events: AlertEvent[];
 }
 
 export interface Rule extends RuleDraft {
@@ -127,6 +165,13 @@ export interface AlertEvent {
   path: PathPoint[];
   model_sha256: string | null;
   numbers: Record<string, number>;
+  why: Said;
+  /** What must stand beside a kind that accuses somebody. */
+  caution: Said | null;
+  incident_id: number | null;
+  verdict: VerdictName | null;
+  verdict_us: number | null;
+  verdict_by: string | null;
   has_snapshot: boolean;
   clip: { start_us: number; end_us: number } | null;
 }

@@ -3,6 +3,7 @@ import type { Words } from './words';
 import { healthEn } from './words.health';
 import { keepEn } from './words.keep';
 import { passesEn } from './words.passes';
+import { kindHelpEn, kindsEn, rulesEn } from './words.rules';
 import { searchEn } from './words.search';
 import { playEn } from './words.play';
 import { storageEn } from './words.storage';
@@ -48,7 +49,7 @@ export const en: Words = {
   version: (version) => `Version ${version}`,
   offline: 'Works with no internet',
 
-  kinds: { motion: 'Motion', intrusion: 'In the watched zone' },
+  kinds: kindsEn,
   classes: {
     person: 'Person',
     bicycle: 'Bicycle',
@@ -230,10 +231,7 @@ export const en: Words = {
   ruleZone: (corners) => `zone with ${corners} corners`,
   addRule: 'Add a rule',
   addRuleTitle: 'Alert when?',
-  ruleKindHelp: {
-    motion: 'Alerts when the picture changes in the zone. Needs no detector.',
-    intrusion: 'Alerts when a person or vehicle stands in the zone.',
-  },
+  ruleKindHelp: kindHelpEn,
   ruleNeedsDetector: 'There is no detector yet: the rule is kept but gives no alerts.',
   ruleName: 'Name of the rule',
   ruleNameOf: (kind, camera) => `${kind} – ${camera}`,
@@ -256,6 +254,7 @@ export const en: Words = {
   health: healthEn,
   keep: keepEn,
   passes: passesEn,
+  ruling: rulesEn,
   search: searchEn,
   play: playEn,
   storage: storageEn,

@@ -6,10 +6,11 @@ import { en } from './words.en';
 import { healthVi } from './words.health';
 import { keepVi } from './words.keep';
 import { passesVi } from './words.passes';
+import { kindHelpVi, kindsVi, rulesVi } from './words.rules';
 import { searchVi } from './words.search';
 import { playVi } from './words.play';
 import { storageVi } from './words.storage';
-import type { ObjectClass, RuleKind, TroubleCause } from './types';
+import type { ObjectClass, TroubleCause } from './types';
 import type { Quick } from './time';
 
 export type Lang = 'vi' | 'en';
@@ -54,7 +55,7 @@ export const vi = {
   version: (version: string) => `Phiên bản ${version}`,
   offline: 'Chạy không cần internet',
 
-  kinds: { motion: 'Có chuyển động', intrusion: 'Vào vùng theo dõi' } as Record<RuleKind, string>,
+  kinds: kindsVi,
   classes: {
     person: 'Người',
     bicycle: 'Xe đạp',
@@ -254,10 +255,7 @@ export const vi = {
   ruleZone: (corners: number) => `vùng ${corners} đỉnh`,
   addRule: 'Thêm luật',
   addRuleTitle: 'Báo khi nào?',
-  ruleKindHelp: {
-    motion: 'Báo khi hình trong vùng thay đổi. Không cần máy nhận dạng.',
-    intrusion: 'Báo khi người hoặc xe đặt chân, đặt bánh vào vùng.',
-  } as Record<RuleKind, string>,
+  ruleKindHelp: kindHelpVi,
   ruleNeedsDetector: 'Chưa có máy nhận dạng: luật này được lưu, nhưng chưa phát cảnh báo.',
   ruleName: 'Tên luật',
   ruleNameOf: (kind: string, camera: string) => `${kind} – ${camera}`,
@@ -280,6 +278,7 @@ export const vi = {
   health: healthVi,
   keep: keepVi,
   passes: passesVi,
+  ruling: rulesVi,
   search: searchVi,
   play: playVi,
   storage: storageVi,
