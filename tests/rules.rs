@@ -136,7 +136,13 @@ fn who_enters_a_zone_is_told_of_and_who_passes_it_is_not() {
             let wanted = actor.class == Class::Person;
             match inside {
                 _ if !wanted => Some(false),
-                0 => near(&shape, actor).then_some(None).unwrap_or(Some(false)),
+                0 => {
+                    if near(&shape, actor) {
+                        None
+                    } else {
+                        Some(false)
+                    }
+                }
                 // Two sightings at up to 0.8 s, some of them missed, and a third to be believed.
                 1..70 => None,
                 _ => Some(true),
