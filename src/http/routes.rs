@@ -450,8 +450,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_change_needs_the_right_to_configure_or_to_follow_and_no_read_the_former() {
-        for row in TABLE.iter().filter(|row| row.action != Action::Follow) {
+    fn every_change_needs_the_right_to_configure_to_judge_or_to_follow_and_no_read_the_former() {
+        // A question that is too long for an address is posted, and changes nothing.
+        let asks = |path: &str| path == "/api/v1/rules/try";
+        let others = |action| matches!(action, Action::Follow | Action::Judge);
+        for row in TABLE.iter().filter(|row| !others(row.action) && !asks(row.path)) {
             assert_eq!(
                 row.method != Method::Get,
                 row.action == Action::Configure,
