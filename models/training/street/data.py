@@ -12,8 +12,8 @@ from .labels import MOTORCYCLE, BICYCLE, PERSON
 BOXES_MAX = 96
 AREAS_MAX = 64
 # How often pictures of a source are taken, against 1; sources that label all and fixed cameras count more.
-TAKEN = {"manaus-traffic": 2.5, "coco-open53": 3.0, "capston-street": 1.6, "capston-indoor": 0.6, "cctv-indoor": 1.5,
-         "farzad-overhead": 0.5, "atl-highway": 0.8, "otlabels-unlabelled": 1.5, "drawn": 0.35}
+TAKEN = {"manaus-traffic": 2.0, "coco-open53": 3.0, "capston-street": 2.2, "capston-indoor": 1.2, "cctv-indoor": 3.5,
+         "farzad-overhead": 0.5, "atl-highway": 0.8, "otlabels-unlabelled": 1.5, "drawn": 0.9}
 
 
 def chances(known):

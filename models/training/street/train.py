@@ -30,7 +30,7 @@ def options(argv=None):
     parser.add_argument("--steps", type=int, help="ends after so many steps: the same seed gives the same weights")
     parser.add_argument("--minutes", type=float, help="ends after so many minutes of training")
     parser.add_argument("--stop-after", type=int, help="stop after so many steps; the next start goes on")
-    parser.add_argument("--plan", default="0.25:192x16,0.7:256x16,1:416x12", help="until which share of it, side x batch")
+    parser.add_argument("--plan", default="0.25:192x16,0.8:256x16,1:416x12", help="until which share of it, side x batch")
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--warm", type=int, default=150, help="steps until the full rate")
     parser.add_argument("--seed", type=int, default=1)
