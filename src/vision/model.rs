@@ -167,6 +167,11 @@ pub fn known_labels(labels: &[String], told: &BTreeMap<String, Class>) -> Result
 }
 
 impl Model {
+    /// A model from its bytes.
+    #[must_use]
+    pub fn of(bytes: Bytes, spec: ModelSpec) -> Self {
+        Self { sha256: hex::encode(Sha256::digest(&bytes)), bytes, spec }
+    }
     /// Reads a model and what describes it: a `.toml` beside it, else its SHA-256 in the catalog built in, else
     /// nothing, and the child finds out from the file itself when that is unambiguous.
     ///
