@@ -173,6 +173,16 @@ fn a_detector_is_installed_with_its_licence_and_only_when_it_is_the_file_its_pub
 }
 
 #[test]
+fn the_detector_that_is_part_of_the_program_is_installed_by_one_word() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vonglau"));
+    let output = command.args(["model", "add", "--own", "--data"]).arg(folder.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let installed = Model::from_folder(&folder.path().join("models")).unwrap().unwrap();
+    assert_eq!(installed.sha256, Model::street().sha256);
+}
+
+#[test]
 fn known_detectors_of_others_are_served_or_refused() {
     let (Some(nano), Some(fastest)) = (shared_data("models/yolox_nano.onnx"), shared_data("models/fastestdet.onnx"))
     else {

@@ -36,14 +36,18 @@ pub(super) enum ModelCommand {
 #[derive(Debug, Args)]
 pub(super) struct AddArgs {
     /// Tệp ONNX / The ONNX file; a .toml beside it may describe it
-    file: PathBuf,
+    #[arg(required_unless_present = "own")]
+    file: Option<PathBuf>,
+    /// Bộ nhận dạng có sẵn trong chương trình này / The detector that is part of this program
+    #[arg(long, conflicts_with_all = ["file", "licence", "sha256"])]
+    own: bool,
     /// Giấy phép của bộ nhận dạng, ví dụ Apache-2.0; thiếu thì hỏi / Its licence, for example Apache-2.0; asked for when
     /// left out
     #[arg(long, value_name = "TEXT")]
     licence: Option<String>,
     /// SHA-256 mà nơi phát hành công bố / The SHA-256 its publisher states
-    #[arg(long, value_name = "HEX")]
-    sha256: String,
+    #[arg(long, value_name = "HEX", required_unless_present = "own")]
+    sha256: Option<String>,
     #[command(flatten)]
     place: PlaceArgs,
 }
@@ -76,8 +80,25 @@ fn check(file: &Path) -> Result<(), (&'static str, Refusal)> {
 }
 
 fn add(args: &AddArgs, folder: &Path) -> Result<(), Refusal> {
-    let mut model = Model::load(&args.file)?;
-    if !args.sha256.trim().eq_ignore_ascii_case(&model.sha256) {
+    let (model, file) = match &args.file {
+        Some(file) => (brought(args, file)?, file.as_path()),
+        None => (Model::street(), Path::new("street.onnx")),
+    };
+    let examined = examine(&model)?;
+    say_examined(&examined, &model.sha256);
+    say!("trên một phố vẽ/on a drawn street: {}", seen_on_a_street(&model)?);
+    let Installed { path, aside } = install(&model, &examined.about, file, folder)?;
+    for other in aside {
+        say!("để riêng, không dùng nữa / set aside, no longer used: {}", other.display());
+    }
+    say!("đã cài/installed: {}\nkhởi động lại dịch vụ để dùng / restart the service to use it", path.display());
+    Ok(())
+}
+
+/// A file that is the one its publisher means, with the licence it came under.
+fn brought(args: &AddArgs, file: &Path) -> Result<Model, Refusal> {
+    let mut model = Model::load(file)?;
+    if !args.sha256.as_deref().unwrap_or_default().trim().eq_ignore_ascii_case(&model.sha256) {
         return Err(Refusal::new(
             "--sha256",
             format!("tệp có SHA-256 khác: {}; tải lại tệp từ nơi phát hành", model.sha256),
@@ -85,15 +106,7 @@ fn add(args: &AddArgs, folder: &Path) -> Result<(), Refusal> {
         ));
     }
     model.spec.licence = licence(args.licence.clone(), &model.spec.licence)?;
-    let examined = examine(&model)?;
-    say_examined(&examined, &model.sha256);
-    say!("trên một phố vẽ/on a drawn street: {}", seen_on_a_street(&model)?);
-    let Installed { path, aside } = install(&model, &examined.about, &args.file, folder)?;
-    for other in aside {
-        say!("để riêng, không dùng nữa / set aside, no longer used: {}", other.display());
-    }
-    say!("đã cài/installed: {}\nkhởi động lại dịch vụ để dùng / restart the service to use it", path.display());
-    Ok(())
+    Ok(model)
 }
 
 /// The licence given, else the one a person types.
