@@ -133,6 +133,55 @@ fn model_check_says_what_a_detector_is_and_refuses_what_is_none_with_the_reason(
     assert_eq!(check(&folder.path().join("none.onnx")).0, Some(1));
 }
 
+fn add(file: &Path, data: &Path, more: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vonglau"));
+    command.args(["model", "add"]).arg(file).arg("--data").arg(data).args(more).stdin(std::process::Stdio::null());
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    (status.code(), String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr))
+}
+
+#[test]
+fn a_detector_is_installed_with_its_licence_and_only_when_it_is_the_file_its_publisher_means() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, data) = (folder.path().join("xe.onnx"), folder.path().join("data"));
+    let bytes = red_detector_of("yolov8", false, Some(NAMES));
+    std::fs::write(&file, &bytes).unwrap();
+    let sha256 = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&bytes));
+    let models = data.join("models");
+    for (more, word) in [
+        (&["--sha256", &sha256][..], "licence is needed"),
+        (&["--sha256", &"0".repeat(64), "--licence", "MIT"], "fetch it again"),
+        (&["--licence", "MIT"], "--sha256"),
+    ] {
+        let (code, said) = add(&file, &data, more);
+        assert!(code != Some(0) && said.contains(word), "{word}: {said}");
+        assert!(!models.exists(), "{said}");
+    }
+    let (code, said) = add(&file, &data, &["--sha256", &sha256.to_uppercase(), "--licence", "MIT"]);
+    assert_eq!(code, Some(0), "{said}");
+    for word in ["giấy phép/licence: MIT", "on a drawn street", "installed", "restart the service"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    let installed = Model::from_folder(&models).unwrap().unwrap();
+    assert_eq!((installed.sha256.as_str(), installed.spec.licence.as_str()), (sha256.as_str(), "MIT"));
+    assert_eq!(installed.spec.input, Some([128, 128]), "found out once and for all");
+    std::fs::write(&file, broken_detector()).unwrap();
+    let sha256 = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(broken_detector()));
+    let (code, said) = add(&file, &data, &["--sha256", &sha256, "--licence", "MIT"]);
+    assert!(code == Some(1) && said.contains("not a number"), "{said}");
+    assert_eq!(Model::from_folder(&models).unwrap().unwrap().sha256, installed.sha256, "the one in use stays");
+}
+
+#[test]
+fn the_detector_that_is_part_of_the_program_is_installed_by_one_word() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vonglau"));
+    let output = command.args(["model", "add", "--own", "--data"]).arg(folder.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let installed = Model::from_folder(&folder.path().join("models")).unwrap().unwrap();
+    assert_eq!(installed.sha256, Model::street().sha256);
+}
+
 #[test]
 fn known_detectors_of_others_are_served_or_refused() {
     let (Some(nano), Some(fastest)) = (shared_data("models/yolox_nano.onnx"), shared_data("models/fastestdet.onnx"))

@@ -95,8 +95,8 @@ fn check_model(config: &Config, report: &mut Report) {
         Ok(None) => report.note(
             WHAT,
             format!(
-                "chưa cài; vẫn ghi hình và tìm chuyển động; chép tệp .onnx vào {0} / none installed; recording and motion \
-                 work; put an .onnx file into {0}",
+                "chưa cài; vẫn ghi hình và tìm chuyển động; chạy vonglau model add --own hoặc chép tệp .onnx vào {0} / none \
+                 installed; recording and motion work; run vonglau model add --own or put an .onnx file into {0}",
                 config.data.join("models").display()
             ),
         ),

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+use anyhow::Context as _;
 use clap::Args;
 
 use super::{Signals, start_log};
@@ -64,6 +65,13 @@ pub(super) struct SimArgs {
     /// Kịch bản hỏng hóc của camera / Script of what the cameras do wrong: [[fault]] at, camera, fault, seconds
     #[arg(long, value_name = "SCRIPT.toml")]
     faults: Option<PathBuf>,
+    /// Thay vì phát: viết ảnh vẽ kèm vị trí thật để huấn luyện / Instead of serving: write drawn pictures with their
+    /// truth, to train a detector with
+    #[arg(long, value_name = "FOLDER")]
+    pictures: Option<PathBuf>,
+    /// Số phố vẽ cho --pictures, mỗi phố 24 ảnh / How many drawn towns for --pictures, 24 pictures each
+    #[arg(long, default_value_t = 26, value_parser = clap::value_parser!(u64).range(1..=1000), requires = "pictures")]
+    towns: u64,
     /// Stop when standard input ends (for a parent process)
     #[arg(long, hide = true)]
     until_stdin_ends: bool,
@@ -85,6 +93,11 @@ fn login(text: &str) -> Result<(String, Secret), String> {
 
 pub(super) async fn run(args: SimArgs) -> anyhow::Result<ExitCode> {
     start_log("info");
+    if let Some(folder) = &args.pictures {
+        let written = sim::pictures::write(folder, args.seed, args.towns).context(folder.display().to_string())?;
+        say!("{written} ảnh trong/pictures in {}", folder.display());
+        return Ok(ExitCode::SUCCESS);
+    }
     let (stop, mut tasks, signals) = (Stop::new(), Tasks::new(), Signals::watch(args.until_stdin_ends)?);
     let defaults = Options::default();
     let options = Options {

@@ -22,6 +22,7 @@ mod faults;
 pub mod ledger;
 mod nal;
 mod options;
+pub mod pictures;
 mod prepare;
 mod random;
 mod rtp;

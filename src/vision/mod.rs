@@ -48,6 +48,7 @@ pub mod examine;
 pub mod gate;
 mod given;
 pub mod health;
+pub mod install;
 pub mod kept;
 pub mod lane;
 pub mod link;

@@ -19,6 +19,9 @@ pub const DEADLY_MODEL: &str = "mô hình nhận dạng làm tiến trình phân
      analysis; use another one";
 
 const CATALOG: &str = include_str!("../../models/catalog.toml");
+/// The detector trained here (`models/README.md` says with what and how well it sees).
+const STREET: &[u8] = include_bytes!("../../models/street.onnx");
+const STREET_TOLD: &str = include_str!("../../models/street.toml");
 
 /// How a detector's input and output are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,6 +170,18 @@ pub fn known_labels(labels: &[String], told: &BTreeMap<String, Class>) -> Result
 }
 
 impl Model {
+    /// A model from its bytes.
+    #[must_use]
+    pub fn of(bytes: Bytes, spec: ModelSpec) -> Self {
+        Self { sha256: hex::encode(Sha256::digest(&bytes)), bytes, spec }
+    }
+    /// The detector that is part of this program.
+    #[must_use]
+    pub fn street() -> Self {
+        let sha256 = hex::encode(Sha256::digest(STREET));
+        let spec = described(STREET_TOLD, "models/street.toml", "street", &sha256).expect("a test reads it");
+        Self { bytes: Bytes::from_static(STREET), sha256, spec }
+    }
     /// Reads a model and what describes it: a `.toml` beside it, else its SHA-256 in the catalog built in, else
     /// nothing, and the child finds out from the file itself when that is unambiguous.
     ///
@@ -285,6 +300,14 @@ mod tests {
         assert_eq!(classes[0], Some(Class::Person));
         assert_eq!(classes[3], Some(Class::Motorcycle));
         assert_eq!(classes.iter().flatten().count(), 6);
+    }
+
+    #[test]
+    fn the_detector_that_is_part_of_the_program_is_small_and_sees_every_class() {
+        let street = Model::street();
+        assert!(street.bytes.len() <= 4_000_000, "{} bytes", street.bytes.len());
+        assert_eq!(street.spec.licence, "Apache-2.0");
+        assert_eq!(street.spec.labels, Class::ALL.map(Class::name));
     }
 
     #[test]
