@@ -89,20 +89,20 @@ impl Tally {
 }
 
 fn matched(mine: &[&Detection], sure: &[NormBox], open: &[NormBox], areas: &[NormBox]) -> Vec<Find> {
-    let mut taken = vec![[false; STEPS]; sure.len()];
+    let mut taken = vec![vec![false; sure.len()]; STEPS];
     let mut finds = Vec::new();
     for found in mine {
         let near = open.iter().map(|o| found.rect.iou(*o)).fold(0.0, f32::max);
         let hidden = areas.iter().any(|a| inside(found.rect, *a) > 0.5);
         let mut find = Find { score: found.score, hit: [false; STEPS], free: [false; STEPS] };
-        for i in 0..STEPS {
+        for (i, taken) in taken.iter_mut().enumerate() {
             let best = (0..sure.len())
-                .filter(|n| !taken[*n][i])
+                .filter(|n| !taken[*n])
                 .map(|n| (n, found.rect.iou(sure[n])))
                 .max_by(|a, b| a.1.total_cmp(&b.1))
                 .filter(|(_, overlap)| *overlap >= step(i));
             if let Some((n, _)) = best {
-                taken[n][i] = true;
+                taken[n] = true;
                 find.hit[i] = true;
             } else {
                 find.free[i] = hidden || near >= step(i);
