@@ -129,9 +129,9 @@ fn motorcycles_and_cars_of_a_real_crossing_are_seen() {
 }
 
 #[test]
-fn people_seen_from_above_are_not_told_apart_yet() {
+fn people_who_come_one_by_one_are_seen_and_no_crowd_is_made_of_them() {
     let Some(summary) = analysed("video/intel-one-by-one-person.mp4") else { return };
-    // No picture of its training looks down on people; what holds is that it does not make a crowd of them.
+    // Six came, and five are found as shipped, though no picture of the training looks down on people.
     let persons = summary.tracks.get(&Class::Person).copied().unwrap_or_default();
-    assert!(persons <= 20, "{:?}", summary.tracks);
+    assert!((3..=12).contains(&persons), "{:?}", summary.tracks);
 }
