@@ -129,7 +129,9 @@ fn motorcycles_and_cars_of_a_real_crossing_are_seen() {
 }
 
 #[test]
-fn people_who_come_one_by_one_are_seen() {
+fn people_who_come_one_by_one_are_seen_and_no_crowd_is_made_of_them() {
     let Some(summary) = analysed("video/intel-one-by-one-person.mp4") else { return };
-    assert!(summary.tracks.get(&Class::Person).is_some_and(|n| *n >= 5), "{:?}", summary.tracks);
+    // Six came, and five are found as shipped, though no picture of the training looks down on people.
+    let persons = summary.tracks.get(&Class::Person).copied().unwrap_or_default();
+    assert!((3..=12).contains(&persons), "{:?}", summary.tracks);
 }
