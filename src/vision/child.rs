@@ -111,6 +111,8 @@ struct Params {
 struct Camera {
     params: Option<Params>,
     decoder: Option<Decoder>,
+    /// The time of the packet that went into it last.
+    fed: Option<MediaTime>,
     sampler: Arc<Sampler>,
     /// Packets received since `Camera`.
     received: u64,
@@ -241,7 +243,8 @@ impl Child {
         self.shared.meters.lock().unwrap_or_else(PoisonError::into_inner).insert(camera, meter);
         let throttle = Throttle::default();
         let sluice = Sluice::default();
-        let camera_of = Camera { params: None, decoder: None, sampler, received: 0, consumed, throttle, sluice };
+        let camera_of =
+            Camera { params: None, decoder: None, fed: None, sampler, received: 0, consumed, throttle, sluice };
         self.cameras.insert(camera, camera_of);
         Ok(())
     }
@@ -321,6 +324,12 @@ impl Camera {
         self.sluice.broke();
         self.consumed.store(self.received, Ordering::Relaxed);
     }
+    /// What was held comes after all, from a key frame on that is earlier than the last one decoded. A decoder gives no
+    /// time before the last it gave, so it is another one. All that came before the packet at hand is dealt with or held.
+    fn go_back(&mut self) {
+        self.decoder = None;
+        self.consumed.store(self.received.saturating_sub(1), Ordering::Relaxed);
+    }
     /// Decodes what the packet gate lets pass. What it keeps counts as dealt with, until it lets it pass after all.
     fn feed(
         &mut self,
@@ -331,6 +340,9 @@ impl Camera {
         looks: &VecDeque<Look>,
     ) -> Result<(), DecodeError> {
         let passed = self.sluice.pass(time, key, data, looks);
+        if passed.first().is_some_and(|p| self.fed.is_some_and(|fed| p.time < fed) && p.why == Why::Later) {
+            self.go_back();
+        }
         if passed.iter().all(|p| p.why == Why::Later) {
             self.consumed.fetch_add(1, Ordering::Relaxed);
         }
@@ -358,6 +370,7 @@ impl Camera {
             self.decoder = Some(Decoder::new(params.codec, &params.config, outlet.clone())?);
         }
         let Some(decoder) = &self.decoder else { return Ok(false) };
+        self.fed = Some(time);
         decoder.push(time, key, data).map(|()| true)
     }
 }
@@ -408,5 +421,76 @@ fn pulse(clock: &Clock, desk: &Desk, up: &Uplink, shared: &Shared, worker: &Watc
             std::process::exit(4);
         }
         std::thread::sleep(PULSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gstreamer as gst;
+    use gstreamer::prelude::*;
+    use gstreamer_app::AppSink;
+
+    use super::*;
+
+    /// Six seconds of a test picture, a key frame every two seconds: the record, and times in seconds.
+    fn encoded() -> (Bytes, Vec<(MediaTime, bool, Bytes)>) {
+        let text = "videotestsrc num-buffers=60 pattern=ball ! video/x-raw,format=I420,width=320,height=180,framerate=10/1 \
+                    ! x264enc key-int-max=20 bframes=0 option-string=scenecut=0 ! h264parse \
+                    ! video/x-h264,stream-format=avc,alignment=au ! appsink name=out sync=false max-buffers=0";
+        let pipeline = gst::parse::launch(text).unwrap().downcast::<gst::Pipeline>().unwrap();
+        let sink = pipeline.by_name("out").unwrap().downcast::<AppSink>().unwrap();
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let (mut config, mut packets) = (Bytes::new(), Vec::new());
+        while let Some(sample) = sink.try_pull_sample(gst::ClockTime::from_seconds(60)) {
+            let record = sample.caps().unwrap().structure(0).unwrap().get::<gst::Buffer>("codec_data").unwrap();
+            config = Bytes::copy_from_slice(&record.map_readable().unwrap());
+            let buffer = sample.buffer().unwrap();
+            let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+            let time = MediaTime(1_000_000 + packets.len() as i64 * 100_000);
+            packets.push((time, key, Bytes::copy_from_slice(&buffer.map_readable().unwrap())));
+        }
+        pipeline.set_state(gst::State::Null).unwrap();
+        (config, packets)
+    }
+
+    #[test]
+    fn decoding_that_goes_back_gives_the_frames_between_two_key_frames_with_their_own_times() {
+        decode::start().unwrap();
+        let (config, packets) = encoded();
+        let (times, sampler) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Sampler::default()));
+        let (consumed, seen, keys) = (Arc::new(AtomicU64::new(0)), times.clone(), sampler.clone());
+        let outlet = Outlet {
+            camera: CameraId(1),
+            sampler: sampler.clone(),
+            decoded: Arc::default(),
+            consumed: consumed.clone(),
+            frames: Arc::new(move |frame| {
+                keys.take_key(frame.time);
+                seen.lock().unwrap().push(frame.time);
+            }),
+        };
+        let params = Some(Params { codec: Codec::H264, config });
+        let (throttle, sluice) = (Throttle::default(), Sluice::default());
+        let mut camera = Camera { params, decoder: None, fed: None, sampler, received: 0, consumed, throttle, sluice };
+        let push = |camera: &mut Camera, i: usize| {
+            let (time, key, data) = packets[i].clone();
+            assert!(camera.try_feed(time, key, data, &outlet).unwrap());
+        };
+        let decoded = |n: usize| {
+            while times.lock().unwrap().len() < n {
+                std::thread::sleep(DRAIN_STEP);
+            }
+        };
+        // Two key frames are asked about; the second shows something, and what is between comes.
+        for (n, key) in [(1, 0), (2, 20)] {
+            camera.sampler.expect_key(packets[key].0, Key::Asked);
+            push(&mut camera, key);
+            decoded(n);
+        }
+        camera.go_back();
+        (0..40).for_each(|i| push(&mut camera, i));
+        decoded(2 + 20);
+        let again: Vec<i64> = times.lock().unwrap()[2..22].iter().map(|t| (t.0 - 1_000_000) / 1000).collect();
+        assert_eq!(again, (0..20).map(|i| i * 200).collect::<Vec<_>>());
     }
 }
