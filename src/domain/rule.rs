@@ -57,6 +57,15 @@ impl RuleKind {
         Self::Tamper,
         Self::CameraDown,
     ];
+    /// The name of each.
+    pub const EACH_NAME: [&str; Self::ALL.len()] = {
+        let (mut names, mut i) = ([""; Self::ALL.len()], 0);
+        while i < names.len() {
+            names[i] = Self::ALL[i].name();
+            i += 1;
+        }
+        names
+    };
     /// Their names, for a person who mistyped one.
     pub const NAMES: &str = "motion, intrusion, line_crossing, wrong_way, stopped, loitering, crowd, left_object, \
                              speeding, attribute, tamper, camera_down";

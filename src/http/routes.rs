@@ -9,6 +9,7 @@ use super::{
     routes_followed, rules, search, serve, shapes, state::AppState, status, storage, timeline, tracks, verdicts, video,
     web,
 };
+use crate::domain::rule::RuleKind;
 
 /// What a person needs the right for; accounts will map roles to these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -152,20 +153,6 @@ impl Route {
 }
 
 const CAMERA: Param = Param { name: "camera", kind: Kind::Int, about: "Of this camera; required." };
-const RULE_KINDS: &[&str] = &[
-    "motion",
-    "intrusion",
-    "line_crossing",
-    "wrong_way",
-    "stopped",
-    "loitering",
-    "crowd",
-    "left_object",
-    "speeding",
-    "attribute",
-    "tamper",
-    "camera_down",
-];
 const INCIDENT_FILTERS: &[Param] = &[
     OF_CAMERAS,
     Param { name: "limit", kind: Kind::Int, about: "Most incidents of the page, 1 to 50; 20 when not given." },
@@ -173,7 +160,7 @@ const INCIDENT_FILTERS: &[Param] = &[
 ];
 const EVENT_FILTERS: &[Param] = &[
     OF_CAMERAS,
-    Param { name: "kind", kind: Kind::OneOf(RULE_KINDS), about: "Of this kind of rule." },
+    Param { name: "kind", kind: Kind::OneOf(&RuleKind::EACH_NAME), about: "Of this kind of rule." },
     Param {
         name: "class",
         kind: Kind::OneOf(&["person", "bicycle", "motorcycle", "car", "bus", "truck"]),

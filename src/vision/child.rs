@@ -1,8 +1,9 @@
 //! The vision child: reads packets from the socket that is its standard input, decodes, analyses, answers.
 //!
 //! Threads: this one reads and feeds the decoders; GStreamer has one a camera; `look` analyses; `stills` decodes single
-//! key frames; `pulse` acknowledges, is the sign of life, and ends the process when one of the others has been stuck for long. The process ends with its
-//! parent (end of file), after `Finish`, or for a damaged message. A camera that cannot be decoded never ends it.
+//! key frames; `pulse` acknowledges, is the sign of life, and ends the process when one of the others has been stuck for
+//! long. The process ends with its parent (end of file), after `Finish`, or for a damaged message. A camera that cannot be
+//! decoded never ends it.
 
 use std::{
     collections::{BTreeMap, VecDeque},

@@ -2,9 +2,8 @@
 //! everything was decoded, how many would have been kept.
 //!
 //! An episode begins with motion after a rest and is seen in [`LOOKS_MIN`] pictures, as a track has to be: noise is not. It is
-//! kept when the packet gate was open then, or opened within half a
-//! second, or at the next key frame at the latest, for then the packets held since the one before show it all. The plain share of
-//! the last [`WINDOW`] episodes decides: with fewer than 50 in the window a single one lost is too much.
+//! kept when the packet gate was open then, or opened within half a second, or at the next key frame at the latest, for then
+//! the packets held since the one before show it all. The plain share of the last [`WINDOW`] episodes decides: with fewer than 50 in the window a single one lost is too much.
 
 use std::collections::VecDeque;
 

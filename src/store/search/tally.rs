@@ -157,21 +157,7 @@ impl Store {
 
 /// Words that are counted; named, so that each is a range of the index.
 fn known_words() -> Vec<String> {
-    use crate::domain::detection::Class;
-    const KINDS: [&str; 12] = [
-        "motion",
-        "intrusion",
-        "line_crossing",
-        "wrong_way",
-        "stopped",
-        "loitering",
-        "crowd",
-        "left_object",
-        "speeding",
-        "attribute",
-        "tamper",
-        "camera_down",
-    ];
+    use crate::domain::{detection::Class, rule::RuleKind};
     let tracks = Class::ALL.iter().map(|class| format!("track:{}", class.name()));
-    tracks.chain(KINDS.iter().map(|kind| format!("event:{kind}"))).collect()
+    tracks.chain(RuleKind::EACH_NAME.iter().map(|kind| format!("event:{kind}"))).collect()
 }
