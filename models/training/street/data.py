@@ -13,7 +13,7 @@ BOXES_MAX = 96
 AREAS_MAX = 64
 # How often pictures of a source are taken, against 1; sources that label all and fixed cameras count more.
 TAKEN = {"manaus-traffic": 2.0, "coco-open53": 3.0, "capston-street": 2.2, "capston-indoor": 1.2, "cctv-indoor": 3.5,
-         "farzad-overhead": 0.5, "atl-highway": 0.8, "otlabels-unlabelled": 1.5, "drawn": 0.9}
+         "farzad-overhead": 0.5, "atl-highway": 0.8, "otlabels-unlabelled": 1.5, "drawn": 1.2}
 
 
 def chances(known):
