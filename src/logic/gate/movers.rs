@@ -20,6 +20,11 @@ const HUGE: usize = 64;
 /// key frames make blobs of their own.
 const SEEN_SMALL: u32 = 2;
 const SEEN_DOUBTED: u32 = 3;
+/// Of the small blobs seen often enough, the share that gets nowhere from which on all are doubted by day too: each key
+/// frame of such a camera leaves blocks behind, and the pictures after it clear them away.
+const RESIDUES: f32 = 0.7;
+/// How far that share follows one blob.
+const RESIDUES_FOLLOW: f32 = 0.03;
 /// … and, by infrared light, come so far from where it began, in cells: what the coding of a noisy picture leaves behind
 /// stays where it is until the next key frame.
 const COME_DOUBTED: f32 = 1.5;
@@ -62,6 +67,8 @@ struct Mover {
     /// It was dealt with in this picture.
     matched: bool,
     counts: bool,
+    /// It never had so many cells that it counts at once.
+    small: bool,
 }
 
 /// What is said of one blob of a picture.
@@ -82,8 +89,19 @@ pub struct Movers {
     storm: f32,
     /// Cells of a blob that is seen once, on average.
     drop: f32,
+    /// Share of the small blobs that get nowhere.
+    residues: f32,
     said: Vec<Judgement>,
     used: Vec<bool>,
+}
+
+/// Why a blob may be nothing though it looks like something.
+#[derive(Debug, Clone, Copy)]
+struct Doubts {
+    /// In a storm the cells of a usual drop.
+    storm: Option<f32>,
+    /// Small blobs are mostly what the coding leaves behind.
+    residues: bool,
 }
 
 /// How the picture was taken.
@@ -118,6 +136,7 @@ impl Mover {
             unseen: 0.0,
             matched: false,
             counts: false,
+            small: true,
         }
     }
     /// How well the blob continues it: smaller is better, `None` not at all.
@@ -174,9 +193,13 @@ impl Movers {
         self.weather(blobs, taken);
         let stormy = self.storm > STORM;
         let stays = |m: &Mover| m.unseen_s <= GONE_S || m.unseen + 1.0 <= GONE_PICTURES;
+        if !stormy {
+            self.tell_residues(stays);
+        }
         // Drops would fill the list.
         self.movers.retain(|m| stays(m) && (!stormy || m.counts || m.unseen < 0.5));
-        let storm = stormy.then_some(self.drop);
+        let residues = taken.grey || self.residues > RESIDUES;
+        let doubts = Doubts { storm: stormy.then_some(self.drop), residues };
         self.said.clear();
         self.said.resize(blobs.len(), Judgement::default());
         self.used.clear();
@@ -187,18 +210,18 @@ impl Movers {
             for k in 0..old {
                 // What was matched in the first round is not lost in the second.
                 if (self.movers[k].unseen > 0.5) == lost && !self.movers[k].matched {
-                    self.go_on(k, blobs, taken, storm);
+                    self.go_on(k, blobs, taken, doubts);
                 }
             }
         }
-        self.begin(blobs, taken, old, storm);
+        self.begin(blobs, taken, old, doubts);
     }
     /// The blob that continues a mover best, if any does.
-    fn go_on(&mut self, k: usize, blobs: &[Blob], taken: Taken, storm: Option<f32>) {
+    fn go_on(&mut self, k: usize, blobs: &[Blob], taken: Taken, doubts: Doubts) {
         self.movers[k].matched = true;
         let mover = self.movers[k];
         let fit = |(i, blob): (usize, &Blob)| {
-            let doubted = storm.is_some() || is_glare(blob, taken) || taken.grey && !mover.counts;
+            let doubted = doubts.storm.is_some() || is_glare(blob, taken) || taken.grey && !mover.counts;
             mover.fits(blob, doubted).map(|off| (i, off))
         };
         let free = blobs.iter().enumerate().filter(|(i, _)| !self.used[*i]);
@@ -206,26 +229,33 @@ impl Movers {
             Some((i, _)) => {
                 self.used[i] = true;
                 self.movers[k].follow(&blobs[i]);
-                self.said[i] = self.movers[k].judge(&blobs[i], taken, storm);
+                self.said[i] = self.movers[k].judge(&blobs[i], taken, doubts);
             }
             None => self.movers[k].unseen += 1.0,
         }
     }
     /// Blobs that continue nothing: a part that broke off something known goes on with it, the others begin.
-    fn begin(&mut self, blobs: &[Blob], taken: Taken, old: usize, storm: Option<f32>) {
+    fn begin(&mut self, blobs: &[Blob], taken: Taken, old: usize, doubts: Doubts) {
         for (i, blob) in blobs.iter().enumerate().filter(|(i, _)| !self.used[*i]) {
             let around = grown(blob.bounds, 1, taken.width, taken.height);
-            let mut broken = self.movers[..old].iter().filter(|m| storm.is_none() && m.counts);
+            let mut broken = self.movers[..old].iter().filter(|m| doubts.storm.is_none() && m.counts);
             let whole = broken.find(|m| meet(m.bounds, around)).copied();
             let mut mover = Mover::new(blob);
             if let Some(whole) = whole {
                 (mover.seen, mover.counts) = (whole.seen, true);
                 (mover.began, mover.way) = (whole.began, whole.way);
             }
-            self.said[i] = mover.judge(blob, taken, storm);
+            self.said[i] = mover.judge(blob, taken, doubts);
             if self.movers.len() < MOVERS_MAX {
                 self.movers.push(mover);
             }
+        }
+    }
+    /// What those that are forgotten now have come to.
+    fn tell_residues(&mut self, stays: impl Fn(&Mover) -> bool) {
+        for m in self.movers.iter().filter(|m| m.small && m.seen >= SEEN_SMALL && !stays(m)) {
+            let stayed = if m.has_come() < COME_DOUBTED { 1.0 } else { 0.0 };
+            self.residues += RESIDUES_FOLLOW * (stayed - self.residues);
         }
     }
     /// How many blobs touch nothing of the picture before, on average: people and vehicles do, drops hardly ever.
@@ -248,20 +278,21 @@ fn is_glare(blob: &Blob, taken: Taken) -> bool {
 }
 
 impl Mover {
-    fn judge(&mut self, blob: &Blob, taken: Taken, storm: Option<f32>) -> Judgement {
+    fn judge(&mut self, blob: &Blob, taken: Taken, doubts: Doubts) -> Judgement {
         let large = blob.strong >= LARGE;
+        self.small &= !large;
         let needed = match (taken.grey, large) {
-            _ if storm.is_some() || is_glare(blob, taken) => SEEN_DOUBTED,
-            (true, false) => SEEN_DOUBTED,
+            _ if doubts.storm.is_some() || is_glare(blob, taken) => SEEN_DOUBTED,
+            (_, false) if doubts.residues => SEEN_DOUBTED,
             (true, true) if blob.strong >= HUGE => 1,
-            (true, true) | (false, false) => SEEN_SMALL,
+            (true, true) | (_, false) => SEEN_SMALL,
             (false, true) => 1,
         };
         let (w, h) = blob.size();
-        let drop = storm.is_some_and(|d| (blob.cells as f32) < STORM_CELLS * d || w.min(h) < STORM_SIDE);
+        let drop = doubts.storm.is_some_and(|d| (blob.cells as f32) < STORM_CELLS * d || w.min(h) < STORM_SIDE);
         let travels = self.travels();
         let known = blob.known as f32 > KNOWN_SHARE * blob.cells as f32 && !large;
-        let residue = taken.grey && !large && self.has_come() < COME_DOUBTED;
+        let residue = doubts.residues && !large && self.has_come() < COME_DOUBTED;
         let nothing = drop || residue || known && !(travels && self.has_come() >= KNOWN_CELLS);
         // Pictures far apart never show a thing twice in one place: only what is large counts, the rest stirs.
         let sparse = taken.dt_s > SPARSE_S;

@@ -237,3 +237,18 @@ fn a_place_that_is_pardoned_is_looked_at_again() {
     assert_eq!(later(&mut known), 0);
     assert!(later(&mut pardoned) >= 4);
 }
+
+#[test]
+fn blocks_that_key_frames_leave_behind_are_no_motion_after_a_while_and_a_small_thing_that_goes_past_still_is() {
+    let key = |i: usize| {
+        let at = i / 10 * 7;
+        with_square(100, if i % 10 < 2 { 130 } else { 100 }, 1 + at * 3 % 28, 1 + at * 5 % 15, 2)
+    };
+    let mut gate = gate(8.0, &[]);
+    let said = shown(&mut gate, 0, (0..1200).map(key));
+    let moving = |said: &[Vec<NormBox>]| said.iter().filter(|s| !s.is_empty()).count();
+    assert!(moving(&said[..300]) >= 25, "nothing is known of this camera yet");
+    assert_eq!(moving(&said[900..]), 0);
+    let past = shown(&mut gate, 240_000_000, (0..12).map(|i| with_square(100, 160, 2 + 2 * i, 8, 2)));
+    assert!(moving(&past) >= 8, "{}", moving(&past));
+}
