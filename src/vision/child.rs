@@ -23,7 +23,7 @@ use super::{
     link::{self, Down, Effort, Frames, Totals, Up},
     model::{MODEL_BYTES_MAX, ModelSpec},
     sandbox::{self, Lack},
-    sluice::{Look, Sluice},
+    sluice::{Look, Resting, Sluice},
     still::{Darkroom, Negative},
 };
 use crate::{
@@ -41,7 +41,7 @@ const STUCK_US: i64 = 20_000_000;
 const DRAIN_STEPS: u32 = 200;
 const DRAIN_STEP: Duration = Duration::from_millis(10);
 /// Cameras at a time at most.
-const CAMERAS_MAX: usize = 512;
+pub(super) const CAMERAS_MAX: usize = 512;
 
 /// The `vision` command: never typed by a person. The exit code: 0 after `Finish` or when the parent is gone, 2 when
 /// standard input is no socket, 3 for a message that makes no sense, 4 when something got stuck or panicked, 5 when it
@@ -137,6 +137,7 @@ struct Child {
     up: Arc<Uplink>,
     shared: Arc<Shared>,
     cameras: BTreeMap<CameraId, Camera>,
+    resting: Resting,
     parts: Option<Parts>,
     every_us: Arc<AtomicI64>,
 }
@@ -178,7 +179,8 @@ impl Child {
         })?;
         let darkroom = Darkroom::open(up.clone(), shared.stills.clone(), clock.clone())?;
         let every_us = Arc::new(AtomicI64::new(decode::SAMPLE_EVERY_US));
-        let mut child = Self { clock, desk, darkroom, up, shared, cameras: BTreeMap::new(), parts: None, every_us };
+        let (cameras, resting) = (BTreeMap::new(), Resting::default());
+        let mut child = Self { clock, desk, darkroom, up, shared, cameras, resting, parts: None, every_us };
         loop {
             child.shared.reading.at(0);
             let Some(message) = link::read_message(&mut reading, &mut buffer)? else { return Ok(()) };
@@ -205,10 +207,10 @@ impl Child {
             Down::Masks { camera, masks } => self.tell(camera, Told::Masks(masks)),
             Down::Reference { camera, reference } => self.tell(camera, Told::Usual(reference)),
             Down::ViewAccepted { camera } => self.tell(camera, Told::Accepted),
-            Down::Params { camera, codec, decoder_config, .. } => {
+            Down::Params { camera, codec, width, height, decoder_config } => {
                 if let Some(camera) = self.cameras.get_mut(&camera) {
                     camera.renew();
-                    camera.sluice = Sluice::default();
+                    camera.sluice.stream(codec, width, height);
                     camera.params = Some(Params { codec, config: decoder_config });
                 }
             }
@@ -243,14 +245,15 @@ impl Child {
         let meter = Meter { generation, consumed: consumed.clone(), sampler: sampler.clone(), gate, told: 0 };
         self.shared.meters.lock().unwrap_or_else(PoisonError::into_inner).insert(camera, meter);
         let throttle = Throttle::default();
-        let sluice = Sluice::default();
+        let sluice = self.resting.wake(camera);
         let camera_of =
             Camera { params: None, decoder: None, fed: None, sampler, received: 0, consumed, throttle, sluice };
         self.cameras.insert(camera, camera_of);
         Ok(())
     }
     fn remove(&mut self, camera: CameraId) {
-        if self.cameras.remove(&camera).is_some() {
+        if let Some(gone) = self.cameras.remove(&camera) {
+            self.resting.rest(camera, gone.sluice);
             self.shared.meters.lock().unwrap_or_else(PoisonError::into_inner).remove(&camera);
             self.desk.gone(camera);
         }

@@ -11,8 +11,9 @@ use std::{
 
 use bytes::Bytes;
 
+use super::child::CAMERAS_MAX;
 use crate::{
-    domain::{ids::CameraId, time::MediaTime},
+    domain::{ids::CameraId, packet::Codec, time::MediaTime},
     logic::packet_gate::{Offered, PacketGate, PacketGateState, Why},
 };
 
@@ -71,9 +72,38 @@ pub struct Passed {
 #[derive(Debug, Default)]
 pub struct Sluice {
     gate: PacketGate<Bytes>,
+    /// How its stream is coded, and its size.
+    of: Option<(Codec, u32, u32)>,
+}
+
+/// Cameras that are not looked at now: what was learned of their packets is not learned again when they come back.
+#[derive(Debug, Default)]
+pub struct Resting(BTreeMap<CameraId, Sluice>);
+
+impl Resting {
+    /// A camera goes.
+    pub fn rest(&mut self, camera: CameraId, mut sluice: Sluice) {
+        sluice.broke();
+        if self.0.len() < CAMERAS_MAX {
+            self.0.insert(camera, sluice);
+        }
+    }
+    /// A camera comes.
+    pub fn wake(&mut self, camera: CameraId) -> Sluice {
+        self.0.remove(&camera).unwrap_or_default()
+    }
 }
 
 impl Sluice {
+    /// The stream begins, or goes on with other parameters: what was learned of one that was coded otherwise or had another
+    /// size means nothing.
+    pub fn stream(&mut self, codec: Codec, width: u32, height: u32) {
+        let new = (codec, width, height);
+        if self.of.is_some_and(|old| old != new) {
+            *self = Self::default();
+        }
+        self.of = Some(new);
+    }
     /// Takes a packet, after what the pictures before it showed; gives those that are to be decoded now, in order.
     pub fn pass(&mut self, time: MediaTime, key: bool, data: Bytes, looks: &VecDeque<Look>) -> Vec<Passed> {
         for look in looks {
@@ -108,6 +138,27 @@ mod tests {
         let times: Vec<i64> = told.hear(camera).iter().map(|l| l.time.0).collect();
         assert_eq!(times, (10..LOOKS_MAX as i64 + 10).collect::<Vec<_>>());
         assert!(told.hear(camera).is_empty());
+    }
+
+    #[test]
+    fn what_was_learned_of_a_camera_outlives_its_absence_but_not_another_size() {
+        let (mut resting, camera) = (Resting::default(), CameraId(3));
+        let mut sluice = resting.wake(camera);
+        sluice.stream(Codec::H264, 640, 360);
+        for i in 0..400i64 {
+            sluice.pass(MediaTime(i * 100_000), i % 20 == 0, Bytes::from(vec![0; 100]), &VecDeque::new());
+        }
+        let look = Look { time: MediaTime(40_000_000), moves: true, key_stirs: Some(true) };
+        sluice.pass(MediaTime(40_000_000), true, Bytes::from(vec![0; 100]), &VecDeque::from([look]));
+        sluice.pass(MediaTime(40_100_000), false, Bytes::from(vec![0; 100]), &VecDeque::new());
+        let learned = sluice.state().open_share;
+        assert!(learned > 0.0);
+        resting.rest(camera, sluice);
+        let mut sluice = resting.wake(camera);
+        sluice.stream(Codec::H264, 640, 360);
+        assert_eq!(sluice.state().open_share.to_bits(), learned.to_bits());
+        sluice.stream(Codec::H264, 704, 576);
+        assert_eq!(sluice.state().open_share.to_bits(), 0);
     }
 
     #[test]

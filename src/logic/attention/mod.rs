@@ -167,9 +167,10 @@ impl Attention {
                 demand.ask(i, scale, self.turn(time, i, urgency));
             }
         }
-        let rest = self.sweep(time, view, &demand);
+        // Where nothing has moved for a while nothing has come that the look at everything would not show.
+        let rest = (!calm).then(|| self.sweep(time, view, &demand));
         let mut wants = demand.panels(view);
-        wants.extend(rest.panels(view));
+        wants.extend(rest.into_iter().flat_map(|rest| rest.panels(view)));
         let every = match (motion.is_empty(), crowded) {
             (_, false) if self.cut && motion.len() <= CROWD => WHOLE_CUT_S,
             (true, _) => WHOLE_S.2,
