@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    config::{self, Config},
+    config::{self, Config, ModelChoice},
     domain::{ids::CameraId, refusal::Refusal, rule::Rule, time::WallTime},
     events, http,
     record::{Recorder, ledger::Ledger, sweeper},
@@ -126,14 +126,18 @@ async fn listen(addr: SocketAddr) -> Result<TcpListener, Refusal> {
     })
 }
 
-/// Finds the detector: the configured file, else the first in `<data>/models`.
+/// Finds the detector: the configured file, else the first in `<data>/models`, else the program's own.
 ///
 /// # Errors
 /// A [`Refusal`] when a file is there but cannot serve.
-pub fn find_model(configured: Option<&Path>, data: &Path) -> Result<Option<Model>, Refusal> {
-    match configured {
-        Some(path) => Model::load(path).map(Some),
-        None => Model::from_folder(&data.join("models")),
+pub fn find_model(choice: &ModelChoice, data: &Path) -> Result<Option<Model>, Refusal> {
+    match choice {
+        ModelChoice::File(path) => Model::load(path).map(Some),
+        ModelChoice::Auto => {
+            let installed = Model::from_folder(&data.join("models"))?;
+            Ok(Some(installed.unwrap_or_else(Model::street)))
+        }
+        ModelChoice::Off => Ok(None),
     }
 }
 
@@ -166,7 +170,7 @@ impl Seeing<'_> {
 
     /// Starts the vision child and the events room behind it.
     fn start(&self, rules: watch::Receiver<Arc<Vec<Rule>>>, core: &mut Tasks) -> anyhow::Result<(Vision, ask::Stills)> {
-        let model = find_model(self.config.model.as_deref(), &self.config.data);
+        let model = find_model(&self.config.model, &self.config.data);
         if let Err(refusal) = &model {
             // Recording needs no detector: a wrong model file is said, on the page too, and everything else runs.
             tracing::error!("{refusal}");

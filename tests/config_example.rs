@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use vonglau::{
-    config::{Config, KEYS, LogLevel},
+    config::{Config, KEYS, LogLevel, ModelChoice},
     domain::refusal::Refusal,
 };
 
@@ -60,10 +60,12 @@ fn values_are_taken_as_written() {
         listen: "[::1]:0".parse().unwrap(),
         data: "/srv/v".into(),
         store: "/srv/v/rec".into(),
-        model: Some("/srv/m.onnx".into()),
+        model: ModelChoice::File("/srv/m.onnx".into()),
         log: LogLevel::Trace,
     };
     assert_eq!(Config::parse(text), Ok(expected));
+    let off = Config::parse("model = \"none\"").unwrap();
+    assert_eq!((off.model, Config::default().model), (ModelChoice::Off, ModelChoice::Auto));
 }
 
 #[test]

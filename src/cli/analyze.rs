@@ -11,6 +11,7 @@ use clap::Args;
 use super::{PlaceArgs, refused, say, start_log, without_telemetry};
 use crate::{
     app,
+    config::ModelChoice,
     domain::{
         event::{Crossing, Event, EventChange},
         ids::{CameraId, RuleId},
@@ -28,7 +29,7 @@ pub(super) struct AnalyzeArgs {
     /// Luật cần thử, [[rule]] / The rules to run, [[rule]] tables
     #[arg(long, value_name = "RULES.toml")]
     rules: Option<PathBuf>,
-    /// Bộ nhận dạng; mặc định là bộ đã cài / The detector; the installed one by default
+    /// Bộ nhận dạng; mặc định là bộ đã cài, hoặc bộ đi kèm / The detector; the installed one by default, or the program's own
     #[arg(long, value_name = "MODEL.onnx")]
     model: Option<PathBuf>,
     /// In JSON, mỗi dòng một cảnh báo / JSON, one line an event
@@ -50,10 +51,10 @@ pub(super) fn run(args: &AnalyzeArgs) -> anyhow::Result<ExitCode> {
     start_log("warn");
     let rules = args.rules.as_deref().map(read_rules).transpose()?.unwrap_or_default();
     let config = args.place.load(None)?;
-    let model = app::find_model(args.model.as_deref().or(config.model.as_deref()), &config.data)?;
+    let model = app::find_model(&args.model.clone().map_or(config.model, ModelChoice::File), &config.data)?;
     if model.is_none() {
         say::err(format_args!(
-            "Không có bộ nhận dạng; chỉ tìm chuyển động / No detector installed; only motion is found"
+            "Không dùng bộ nhận dạng; chỉ tìm chuyển động / No detector in use; only motion is found"
         ));
     }
     let (named, mut crossings) = (rules.clone(), Vec::new());

@@ -87,18 +87,15 @@ fn check_model(config: &Config, report: &mut Report) {
             );
         }
     }
-    match app::find_model(config.model.as_deref(), &config.data) {
+    match app::find_model(&config.model, &config.data) {
         Ok(Some(model)) => match vision::analyze::try_model(&model) {
             Ok(described) => report.fine(WHAT, described),
             Err(refusal) => report.wrong(WHAT, refusal),
         },
         Ok(None) => report.note(
             WHAT,
-            format!(
-                "chưa cài; vẫn ghi hình và tìm chuyển động; chạy vonglau model add --own hoặc chép tệp .onnx vào {0} / none \
-                 installed; recording and motion work; run vonglau model add --own or put an .onnx file into {0}",
-                config.data.join("models").display()
-            ),
+            "tắt trong cấu hình (model = \"none\"); vẫn ghi hình và tìm chuyển động / off in the configuration; recording and motion \
+             work",
         ),
         Err(refusal) => report.wrong(WHAT, refusal),
     }

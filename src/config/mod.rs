@@ -26,8 +26,22 @@ const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080
 const DATA: &str = "~/.local/share/vonglau";
 /// Where recordings go without a configuration: under `data`.
 const STORE: &str = "store";
-/// Takes the first model in `<data>/models`.
+/// Takes the first model in `<data>/models`, or the program's own.
 const MODEL_AUTO: &str = "auto";
+/// Takes none.
+const MODEL_NONE: &str = "none";
+
+/// Which detector is used.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ModelChoice {
+    /// The first by name in `<data>/models`; where there is none, the one that is part of the program.
+    #[default]
+    Auto,
+    /// None: recording and motion only.
+    Off,
+    /// This `.onnx` file; absolute.
+    File(PathBuf),
+}
 
 /// The checked configuration of one serving process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +52,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Folder of the recorded segments, the large part; absolute.
     pub store: PathBuf,
-    /// The detector, an absolute path to an `.onnx` file. `None` means the first of `<data>/models`, or no detector.
-    pub model: Option<PathBuf>,
+    /// The detector.
+    pub model: ModelChoice,
     /// How much is logged.
     pub log: LogLevel,
 }
@@ -81,7 +95,7 @@ impl Default for Config {
     /// What an empty file means.
     fn default() -> Self {
         let data = default_data(std::env::home_dir().as_deref());
-        Self { listen: LISTEN, store: data.join(STORE), data, model: None, log: LogLevel::default() }
+        Self { listen: LISTEN, store: data.join(STORE), data, model: ModelChoice::Auto, log: LogLevel::default() }
     }
 }
 
@@ -135,7 +149,7 @@ impl Config {
         let data = data(&mut reader, home).unwrap_or_else(|| default_data(home));
         let store = store(&mut reader, home).unwrap_or_else(|| STORE.into());
         let store = data.join(store);
-        let model = model(&mut reader, home);
+        let model = model(&mut reader, home).unwrap_or_default();
         let log = log(&mut reader).unwrap_or_default();
         debug_assert_eq!(reader.asked(), KEYS);
         let refusals = reader.finish();
@@ -229,20 +243,23 @@ fn store(reader: &mut Reader, home: Option<&Path>) -> Option<PathBuf> {
     path(reader, "store", "\"/mnt/disk1/vonglau\"", home)
 }
 
-fn model(reader: &mut Reader, home: Option<&Path>) -> Option<PathBuf> {
+fn model(reader: &mut Reader, home: Option<&Path>) -> Option<ModelChoice> {
     let model = path(reader, "model", "\"/var/lib/vonglau/models/yolox.onnx\"", home)?;
     if model.as_os_str() == MODEL_AUTO {
-        return None;
+        return Some(ModelChoice::Auto);
+    }
+    if model.as_os_str() == MODEL_NONE {
+        return Some(ModelChoice::Off);
     }
     if model.extension().is_none_or(|e| e != "onnx") {
         reader.refuse(
             "model",
-            format!("{model:?} không phải tệp .onnx. Chỉ tới một tệp .onnx, hoặc viết \"auto\"."),
-            format!("{model:?} is not an .onnx file. Name an .onnx file, or write \"auto\"."),
+            format!("{model:?} không phải tệp .onnx. Chỉ tới một tệp .onnx, hoặc viết \"auto\" hay \"none\"."),
+            format!("{model:?} is not an .onnx file. Name an .onnx file, or write \"auto\" or \"none\"."),
         );
         return None;
     }
-    absolute(reader, "model", model)
+    absolute(reader, "model", model).map(ModelChoice::File)
 }
 
 fn log(reader: &mut Reader) -> Option<LogLevel> {

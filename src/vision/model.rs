@@ -13,7 +13,7 @@ pub const MODEL_BYTES_MAX: u64 = 512 << 20;
 
 /// What is said where there is no detector.
 pub const NO_DETECTOR: &str =
-    "chưa cài mô hình nhận dạng, chỉ phát hiện chuyển động / no detector installed: only motion is seen";
+    "không dùng mô hình nhận dạng, chỉ phát hiện chuyển động / no detector in use: only motion is seen";
 /// What is said of one that ends the child.
 pub const DEADLY_MODEL: &str = "mô hình nhận dạng làm tiến trình phân tích dừng đột ngột; hãy đổi mô hình / the detector's model crashes the \
      analysis; use another one";
