@@ -41,7 +41,7 @@ impl Attribute {
     pub fn vote(&mut self, rule: &Rule, maker: &mut Maker, vote: &Labelled, out: &mut Vec<EventChange>) {
         let What::Attribute { model, label, share } = &rule.what else { return };
         let counts = vote.model == *model && rule.wants(vote.class) && vote.score >= rule.min_score;
-        if !counts || !rule.zone.contains(vote.rect.foot()) {
+        if !counts || !rule.covers(vote.rect.foot()) {
             return;
         }
         let now = Sighting { time: vote.time, rect: vote.rect, score: vote.score };
