@@ -251,6 +251,9 @@ impl Rules {
             }
         }
         self.crossings.truncate(CROSSINGS_MAX);
+        for vote in seen.labels.iter().filter(|_| !late) {
+            out.extend(self.labelled(vote));
+        }
         out
     }
 
