@@ -89,7 +89,7 @@ impl Ballot {
     /// Time that has passed since the newest frame of any camera is worth pixels; a second's worth is kept at most.
     fn earn(&mut self, time: MediaTime) {
         let passed_us = self.newest.map_or(0, |newest| time.since(newest));
-        if passed_us > 0 || passed_us < -BACK_MAX_US || self.newest.is_none() {
+        if self.newest.is_none() || !(-BACK_MAX_US..=0).contains(&passed_us) {
             self.newest = Some(time);
         }
         let earned = passed_us.clamp(0, 1_000_000).unsigned_abs() * PIXELS_A_SECOND / 1_000_000;
