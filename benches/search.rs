@@ -262,7 +262,44 @@ async fn run(path: &Path, rows: i64) {
     times.sort_unstable();
     line("figures of a day or a week: half take at most", at(&times, 0.5), None, "ms");
     line("figures of a day or a week: 99 of 100 take at most", at(&times, 0.99), Some(10.0), "ms");
+    assert_eq!(counted(&store, path, &mut random).await, 0, "figures that are not those of the rows");
     store.close().await;
+}
+
+/// Days of one camera whose figures differ from what the rows themselves say, of a few.
+async fn counted(store: &Store, path: &Path, random: &mut Random) -> usize {
+    let mut raw = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(path)).await.expect("opened");
+    let mut wrong = 0;
+    for _ in 0..12 {
+        let (camera, day) = (1 + random.below(CAMERAS), random.below(DAYS));
+        let span = Span { start_us: START_US + day * DAY_US, end_us: START_US + (day + 1) * DAY_US };
+        let tally = store.tally(&[CameraId(camera)], span, TallyStep::Day).await.expect("counted");
+        let mut figures: std::collections::BTreeMap<(Source, String), i64> = std::collections::BTreeMap::new();
+        tally.iter().for_each(|t| *figures.entry((t.source, t.word.clone())).or_default() += t.n);
+        for (source, text) in [
+            (
+                Source::Track,
+                "select class, count(*) from track where camera = $1 and start_us >= $2 and start_us < $3 group by class",
+            ),
+            (
+                Source::Event,
+                "select kind, count(*) from event where camera = $1 and start_us >= $2 and start_us < $3 group by kind",
+            ),
+        ] {
+            let rows: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(text))
+                .bind(camera)
+                .bind(span.start_us)
+                .bind(span.end_us)
+                .fetch_all(&mut raw)
+                .await
+                .expect("counted");
+            for (name, n) in rows {
+                wrong += usize::from(figures.get(&(source, name)) != Some(&n));
+            }
+        }
+    }
+    raw.close().await.expect("closed");
+    wrong
 }
 
 fn main() {

@@ -33,7 +33,7 @@ use crate::{
     },
     search,
     store::Store,
-    vision::{Program, Vision, model::Model},
+    vision::{Program, Vision, classifier, model::Model},
 };
 
 use fleet::Fleet;
@@ -177,7 +177,11 @@ impl Seeing<'_> {
         }
         let model_sha256 = model.as_ref().ok().and_then(|m| m.as_ref()).map(|m| m.sha256.clone());
         let path = std::env::current_exe().context("where is this program?")?;
-        let program = Program { path, cache: Some(self.config.data.join("cache")), memory_max: None };
+        let classifiers = classifier::from_folder(&self.config.data.join("models"));
+        for (file, refusal) in classifiers.iter().filter_map(|c| c.as_ref().err()) {
+            tracing::error!(file, "{refusal}");
+        }
+        let program = Program { path, cache: Some(self.config.data.join("cache")), memory_max: None, classifiers };
         let (clock, counters, board) = (self.clock.clone(), Arc::clone(self.counters), Arc::clone(self.board));
         let (vision, out) = Vision::start(program, model, clock, counters, board, self.stop.clone(), core);
         let settings = events::EventsConfig { data_dir: self.config.data.clone(), model_sha256 };

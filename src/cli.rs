@@ -8,6 +8,7 @@ mod analyze;
 mod camera;
 mod capacity;
 mod check;
+mod classifier;
 mod demo;
 mod model;
 mod reindex;

@@ -71,6 +71,7 @@ fn frame(camera: CameraId, ms: i64) -> FrameSeen {
         tracks: vec![],
         ended: vec![],
         still: None,
+        labels: Vec::new(),
     }
 }
 

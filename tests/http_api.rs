@@ -17,6 +17,8 @@ mod guards;
 mod lists;
 #[path = "http_api/live.rs"]
 mod live;
+#[path = "http_api/rules.rs"]
+mod rules;
 #[path = "http_api/storage.rs"]
 mod storage;
 #[path = "http_api/table.rs"]

@@ -414,6 +414,7 @@ fn most_votes_of_a_track_decide_and_few_do_not() {
                     time: MediaTime(track * 20_000_000 + i * 500_000),
                     rect: NormBox::new(0.4, 0.4, 0.5, 0.6).unwrap(),
                     model: "helmet.onnx".into(),
+                    model_sha256: String::new(),
                     label: if says_bare { "none" } else { "worn" }.into(),
                     score: 0.8,
                 }));

@@ -16,10 +16,13 @@ use crate::{
         event::{Crossing, Event, EventChange},
         ids::{CameraId, RuleId},
         refusal::Refusal,
-        rule::Rule,
+        rule::{Rule, What},
     },
     logic::rules::{Rules, words},
-    vision::analyze::{Method, analyze},
+    vision::{
+        analyze::{Method, Models, analyze},
+        classifier::ClassifierModel,
+    },
 };
 
 #[derive(Debug, Args)]
@@ -32,6 +35,10 @@ pub(super) struct AnalyzeArgs {
     /// Bộ nhận dạng; mặc định là bộ đã cài, hoặc bộ đi kèm / The detector; the installed one by default, or the program's own
     #[arg(long, value_name = "MODEL.onnx")]
     model: Option<PathBuf>,
+    /// Thư mục mô hình phụ của luật attribute; mặc định là models trong thư mục dữ liệu / The folder of extra models, for
+    /// rules of the kind attribute; models in the data folder by default
+    #[arg(long, value_name = "FOLDER")]
+    models: Option<PathBuf>,
     /// In JSON, mỗi dòng một cảnh báo / JSON, one line an event
     #[arg(long)]
     json: bool,
@@ -57,6 +64,7 @@ pub(super) fn run(args: &AnalyzeArgs) -> anyhow::Result<ExitCode> {
             "Không dùng bộ nhận dạng; chỉ tìm chuyển động / No detector in use; only motion is found"
         ));
     }
+    let classifiers = classifiers(&rules, args.models.as_deref().unwrap_or(&config.data.join("models")))?;
     let (named, mut crossings) = (rules.clone(), Vec::new());
     let mut engine = Rules::new(THE_FILE, rules, model.as_ref().map(|m| m.sha256.clone()));
     let print = |changes: Vec<EventChange>| {
@@ -67,7 +75,8 @@ pub(super) fn run(args: &AnalyzeArgs) -> anyhow::Result<ExitCode> {
         }
     };
     let method = if args.brute { Method::Brute } else { Method::Gated };
-    let summary = analyze(&args.file, model, method, &mut |seen| {
+    let models = Models { detector: model, classifiers };
+    let summary = analyze(&args.file, models, method, &mut |seen| {
         print(engine.step(seen));
         crossings.extend(engine.take_crossings());
     })?;
@@ -114,6 +123,39 @@ fn read_rules(path: &Path) -> anyhow::Result<Vec<Rule>> {
         .map_err(|wrong| refused(wrong.into_iter().map(|r| r.within(&place)).collect()))?;
     // Without a store the order in the file gives the ids; every rule watches the one file there is.
     Ok(rules.into_iter().zip(1..).map(|(rule, id)| Rule { id: RuleId(id), camera: None, ..rule }).collect())
+}
+
+/// The extra classifiers that the rules ask, and no others.
+fn classifiers(rules: &[Rule], folder: &Path) -> Result<Vec<ClassifierModel>, Refusal> {
+    let mut wanted: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
+    for rule in rules {
+        if let What::Attribute { model, label, .. } = &rule.what {
+            wanted.insert(model, (&rule.name, label));
+        }
+    }
+    let one = |(file, (rule, label)): (&str, (&str, &str))| {
+        let path = folder.join(file);
+        let Some(model) = path.is_file().then(|| ClassifierModel::load(&path)).transpose()? else {
+            let folder = folder.display();
+            return Err(Refusal::new(
+                format!("{rule}: model"),
+                format!("không có mô hình phụ «{file}» trong {folder}; cài bằng vonglau model add hoặc ghi --models"),
+                format!(
+                    "there is no extra model “{file}” in {folder}; install it by vonglau model add or give --models"
+                ),
+            ));
+        };
+        if !model.spec.labels.iter().any(|l| l == label) {
+            let labels = model.spec.labels.join(", ");
+            return Err(Refusal::new(
+                format!("{rule}: label"),
+                format!("mô hình phụ «{file}» không có nhãn «{label}»; có: {labels}"),
+                format!("the extra model “{file}” has no label “{label}”; there are: {labels}"),
+            ));
+        }
+        Ok(model)
+    };
+    wanted.into_iter().map(one).collect()
 }
 
 fn line(event: &Event, json: bool) -> String {

@@ -99,6 +99,16 @@ fn check_model(config: &Config, report: &mut Report) {
         ),
         Err(refusal) => report.wrong(WHAT, refusal),
     }
+    for extra in vision::classifier::from_folder(&config.data.join("models")) {
+        const WHAT: &str = "mô hình phụ/extra model";
+        let loaded = extra
+            .map_err(|(_, refusal)| refusal)
+            .and_then(|model| vision::classifier::Classifier::load(&model.bytes, &model.spec).map(|_| model.spec.file));
+        match loaded {
+            Ok(file) => report.fine(WHAT, file),
+            Err(refusal) => report.wrong(WHAT, refusal),
+        }
+    }
 }
 
 async fn check_disk(config: &Config, store: &Store, report: &mut Report) {

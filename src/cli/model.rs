@@ -1,4 +1,5 @@
-//! `vonglau model check` and `add`: is this file a detector this program can use, what is it, how fast is it here?
+//! `vonglau model check` and `add`: is this file a detector or an extra classifier that this program can use, what is it,
+//! how fast is it here?
 
 use std::{
     collections::BTreeMap,
@@ -9,11 +10,12 @@ use std::{
 
 use clap::{Args, Subcommand};
 
-use super::{PlaceArgs, say, start_log, without_telemetry};
+use super::{PlaceArgs, classifier, say, start_log, without_telemetry};
 use crate::{
     domain::{detection::Class, frame::Frame, ids::CameraId, refusal::Refusal, time::MediaTime},
     sim::{draw::draw, scene::Scene},
     vision::{
+        classifier::{ClassifierModel, is_classifier},
         detect::{About, Detector, Outcome},
         examine::{Examined, examine},
         install::{Installed, install},
@@ -56,10 +58,17 @@ pub(super) fn run(command: &ModelCommand) -> anyhow::Result<ExitCode> {
     without_telemetry()?;
     start_log("error");
     let done = match command {
+        ModelCommand::Check { file } if is_classifier(file) => {
+            classifier::check(file).map_err(|refusal| (UNUSABLE, refusal))
+        }
         ModelCommand::Check { file } => check(file),
         ModelCommand::Add(args) => {
             let folder = args.place.load(None)?.data.join("models");
-            add(args, &folder).map_err(|refusal| ("không cài / not installed", refusal))
+            let added = match &args.file {
+                Some(file) if is_classifier(file) => brought_classifier(args, file, &folder),
+                _ => add(args, &folder),
+            };
+            added.map_err(|refusal| ("không cài / not installed", refusal))
         }
     };
     Ok(done.map_or_else(
@@ -71,9 +80,11 @@ pub(super) fn run(command: &ModelCommand) -> anyhow::Result<ExitCode> {
     ))
 }
 
+const UNUSABLE: &str = "không dùng được / it cannot be used";
+
 fn check(file: &Path) -> Result<(), (&'static str, Refusal)> {
     let checked = Model::load(file).and_then(|model| examine(&model).map(|examined| (model.sha256, examined)));
-    let (sha256, examined) = checked.map_err(|refusal| ("không dùng được / it cannot be used", refusal))?;
+    let (sha256, examined) = checked.map_err(|refusal| (UNUSABLE, refusal))?;
     say_examined(&examined, &sha256);
     say!("dùng được / it can be used");
     Ok(())
@@ -98,15 +109,27 @@ fn add(args: &AddArgs, folder: &Path) -> Result<(), Refusal> {
 /// A file that is the one its publisher means, with the licence it came under.
 fn brought(args: &AddArgs, file: &Path) -> Result<Model, Refusal> {
     let mut model = Model::load(file)?;
-    if !args.sha256.as_deref().unwrap_or_default().trim().eq_ignore_ascii_case(&model.sha256) {
-        return Err(Refusal::new(
-            "--sha256",
-            format!("tệp có SHA-256 khác: {}; tải lại tệp từ nơi phát hành", model.sha256),
-            format!("the file's SHA-256 is another one: {}; fetch it again from its publisher", model.sha256),
-        ));
-    }
+    is_meant(args, &model.sha256)?;
     model.spec.licence = licence(args.licence.clone(), &model.spec.licence)?;
     Ok(model)
+}
+
+fn is_meant(args: &AddArgs, sha256: &str) -> Result<(), Refusal> {
+    if args.sha256.as_deref().unwrap_or_default().trim().eq_ignore_ascii_case(sha256) {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        "--sha256",
+        format!("tệp có SHA-256 khác: {sha256}; tải lại tệp từ nơi phát hành"),
+        format!("the file's SHA-256 is another one: {sha256}; fetch it again from its publisher"),
+    ))
+}
+
+fn brought_classifier(args: &AddArgs, file: &Path, folder: &Path) -> Result<(), Refusal> {
+    let mut model = ClassifierModel::load(file)?;
+    is_meant(args, &model.spec.sha256)?;
+    model.spec.licence = licence(args.licence.clone(), &model.spec.licence)?;
+    classifier::add(&model, folder)
 }
 
 /// The licence given, else the one a person types.

@@ -16,13 +16,19 @@ use crate::domain::{
 pub const RULES_MAX: usize = 500;
 
 /// Every key of a `[[rule]]` table, and what its value must look like (Vietnamese, English).
-const KEYS: [(&str, &str, &str); 26] = [
+const KEYS: [(&str, &str, &str); 28] = [
     ("name", "một chuỗi, ví dụ \"Cổng chợ\"", "a text such as \"Market gate\""),
     ("kind", "tên một loại luật, ví dụ \"intrusion\"", "the name of a kind such as \"intrusion\""),
     ("camera", "mã camera, ví dụ \"C07\"", "a camera's code such as \"C07\""),
     ("zone", "danh sách đỉnh [[x, y], …] từ 0 đến 1", "a list of corners [[x, y], …] from 0 to 1"),
+    (
+        "except",
+        "danh sách ô [[trái, trên, phải, dưới], …] từ 0 đến 1",
+        "a list of boxes [[left, upper, right, lower], …] from 0 to 1",
+    ),
     ("classes", "danh sách, ví dụ [\"person\", \"car\"]", "a list such as [\"person\", \"car\"]"),
     ("schedule", "danh sách, ví dụ [\"mon-fri 22:00-05:00\"]", "a list such as [\"mon-fri 22:00-05:00\"]"),
+    ("quiet", "danh sách, ví dụ [\"11:00-13:00\"]", "a list such as [\"11:00-13:00\"]"),
     ("min_score", "một số từ 0 đến 1", "a number from 0 to 1"),
     ("severity", "\"count\", \"low\", \"normal\" hoặc \"high\"", "\"count\", \"low\", \"normal\" or \"high\""),
     ("cooldown_s", "số giây, ví dụ 2.0", "seconds such as 2.0"),

@@ -100,6 +100,11 @@ impl NormBox {
             y1: self.y1.max(other.y1),
         }
     }
+    /// Whether `p` lies inside or on an edge.
+    #[must_use]
+    pub fn contains(self, p: Point) -> bool {
+        (self.x0..=self.x1).contains(&p.x) && (self.y0..=self.y1).contains(&p.y)
+    }
     /// The box grown by `ratio` of its own size on every side, cut at the picture's edge.
     #[must_use]
     pub fn grown(self, ratio: f32) -> Self {

@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 pub use super::rule_draft::RuleDraft;
 use super::{
     detection::Class,
-    geometry::{Point, Polygon},
+    geometry::{NormBox, Point, Polygon},
     ground::Ground,
     ids::{CameraId, RuleId},
     schedule::Schedule,
+    time::MediaTime,
 };
 
 /// What kind of rule.
@@ -295,10 +296,14 @@ pub struct Rule {
     pub what: What,
     /// Where; the whole picture for kinds without a zone.
     pub zone: Polygon,
+    /// Parts of the zone that are left out.
+    pub except: Vec<NormBox>,
     /// Which classes; empty means all.
     pub classes: Vec<Class>,
     /// When.
     pub schedule: Schedule,
+    /// When not, even so; without a span: never.
+    pub quiet: Schedule,
     /// Least score of a sighting.
     pub min_score: f32,
     /// How much it matters.
@@ -307,6 +312,8 @@ pub struct Rule {
     pub cooldown_s: f32,
 }
 
+/// The most parts of a zone that may be left out.
+pub const EXCEPT_MAX: usize = 8;
 /// The most frames a rule may look back.
 pub const N_MAX: u32 = 100;
 
@@ -320,6 +327,16 @@ impl Rule {
     #[must_use]
     pub fn watches(&self, camera: CameraId) -> bool {
         self.camera.is_none_or(|c| c == camera)
+    }
+    /// Whether it watches at that time.
+    #[must_use]
+    pub fn is_on(&self, time: MediaTime) -> bool {
+        self.schedule.watches(time) && (self.quiet.texts().is_empty() || !self.quiet.watches(time))
+    }
+    /// Whether it looks at that place.
+    #[must_use]
+    pub fn covers(&self, place: Point) -> bool {
+        self.zone.contains(place) && !self.except.iter().any(|part| part.contains(place))
     }
     /// Whether it asks for that class.
     #[must_use]

@@ -36,12 +36,18 @@ pub struct RuleDraft {
     /// Corners of the zone, normalised; missing means the whole picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<Vec<Point>>,
+    /// Parts of the zone that are left out: left, upper, right, lower edge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub except: Option<Vec<[f32; 4]>>,
     /// Class names; missing means those that the kind is usually about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<Vec<String>>,
     /// When it watches, local time; missing means always.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Vec<String>>,
+    /// When it does not, even so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<Vec<String>>,
     /// Least score of a sighting, 0..=1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_score: Option<f32>,
@@ -166,7 +172,10 @@ impl Check<'_> {
         if draft.name.trim().is_empty() || draft.name.chars().count() > NAME_CHARS_MAX {
             self.refuse("name", "tên luật trống hoặc quá dài", "the rule's name is empty or too long");
         }
-        let (zone, classes, schedule) = (self.zone(kind), self.classes(kind), self.schedule());
+        let (zone, classes) = (self.zone(kind), self.classes(kind));
+        let schedule = self.schedule("schedule", draft.schedule.as_ref());
+        let quiet = self.schedule("quiet", draft.quiet.as_ref());
+        let except = self.except(kind);
         if RuleKind::from_name(&draft.kind).is_some() {
             self.strangers(kind);
         }
@@ -182,8 +191,10 @@ impl Check<'_> {
             name,
             what,
             zone,
+            except,
             classes,
             schedule,
+            quiet,
             min_score,
             severity,
             cooldown_s,
@@ -227,10 +238,10 @@ impl Check<'_> {
         classes
     }
 
-    fn schedule(&mut self) -> Schedule {
-        let texts = self.draft.schedule.as_deref().unwrap_or_default();
+    fn schedule(&mut self, key: &str, texts: Option<&Vec<String>>) -> Schedule {
+        let texts = texts.map(Vec::as_slice).unwrap_or_default();
         Schedule::new(texts).unwrap_or_else(|mut refusal| {
-            refusal.place = format!("schedule{}", refusal.place);
+            refusal.place = format!("{key}{}", refusal.place);
             self.wrong.push(refusal);
             Schedule::default()
         })
@@ -385,7 +396,9 @@ impl Rule {
             camera,
             zone: kind.has_zone().then(|| self.zone.corners().to_vec()),
             classes: kind.is_about_objects().then(|| self.classes.iter().map(|c| c.name().to_owned()).collect()),
+            except: (!self.except.is_empty()).then(|| self.except.iter().map(|part| part.corners()).collect()),
             schedule: (!self.schedule.texts().is_empty()).then(|| self.schedule.texts().to_vec()),
+            quiet: (!self.quiet.texts().is_empty()).then(|| self.quiet.texts().to_vec()),
             min_score: Some(self.min_score),
             severity: Some(self.severity.name().to_owned()),
             cooldown_s: Some(self.cooldown_s),

@@ -45,10 +45,16 @@ pub struct FrameSeen {
     /// Things that came to rest and hide the ground behind them, of a class or of none; `None`: nobody looked for them
     /// in this frame.
     pub still: Option<Vec<NormBox>>,
+    /// What extra classifiers say of objects seen in this frame.
+    pub labels: Vec<Labelled>,
 }
 
 /// The most still things of one frame.
 pub const STILL_MAX: usize = 64;
+/// The most words of classifiers on one frame, and the most bytes of a name or label in them.
+pub const LABELS_MAX: usize = 64;
+/// See [`LABELS_MAX`].
+pub const LABEL_BYTES_MAX: usize = 80;
 
 /// What an extra classifier says of one picture of a track.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,6 +71,8 @@ pub struct Labelled {
     pub rect: NormBox,
     /// Which classifier, by its file's name.
     pub model: String,
+    /// SHA-256 of that file, hex.
+    pub model_sha256: String,
     /// What it says.
     pub label: String,
     /// How sure, 0..=1.

@@ -214,6 +214,7 @@ mod tests {
             tracks: points.to_vec(),
             ended,
             still: None,
+            labels: Vec::new(),
         }
     }
 

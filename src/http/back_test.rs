@@ -83,11 +83,15 @@ pub(super) async fn try_rule(
     let all_tracks = ways.len() < WAYS_MAX as usize;
     let rows: BTreeMap<i64, i64> = ways.iter().map(|way| (way.number.0, way.id)).collect();
     let tracks = ways.len();
-    let kept = ways.into_iter().filter_map(|way| {
-        let (places, _) = path::decode(&way.path).ok()?;
-        Some(Kept { track: way.number, class: way.class, score: way.score, way: places })
+    let rule = Rule { camera: Some(camera), ..rule };
+    let played = state.tasks.compute(move || {
+        let kept = ways.into_iter().filter_map(|way| {
+            let (places, _) = path::decode(&way.path).ok()?;
+            Some(Kept { track: way.number, class: way.class, score: way.score, way: places })
+        });
+        back_test::play(camera, rule, kept)
     });
-    let events = back_test::play(camera, Rule { camera: Some(camera), ..rule }, kept);
+    let events = played.await.map_err(|join| ApiError::Internal(format!("a rule could not be tried: {join}")))?;
     let mut hours: BTreeMap<i64, usize> = BTreeMap::new();
     for event in &events {
         *hours.entry(event.start_us.div_euclid(HOUR_US) * HOUR_US).or_default() += 1;

@@ -21,7 +21,7 @@ use crate::{
         ids::{CameraId, EventId, RuleId, TrackId},
         query::{Actor, EventCursor, EventQuery},
         refusal::Refusal,
-        rule::RuleKind,
+        rule::{RuleKind, Severity},
         time::Span,
         verdict::Verdict,
     },
@@ -75,6 +75,8 @@ pub(super) struct EventJson {
     verdict: Option<Verdict>,
     verdict_us: Option<i64>,
     verdict_by: Option<String>,
+    severity: Severity,
+    track_id: Option<i64>,
     why: Said,
     caution: Option<Said>,
     has_snapshot: bool,
@@ -114,6 +116,8 @@ impl EventJson {
             verdict: review.verdict,
             verdict_us: review.verdict_us,
             verdict_by: review.verdict_by,
+            severity: review.severity,
+            track_id: review.track,
         })
     }
 }

@@ -339,6 +339,8 @@ table! {
         "Removes a shape.", &[], None, Nothing;
     Get "/api/v1/rules", Live "rule", rules::list,
         "The rules in force, in their newest version.", &[], None, Json("RuleList");
+    Get "/api/v1/models/extra", Live "rule", rules::extra_models,
+        "The extra models that rules of the kind attribute can ask, and why one is not used.", &[], None, Json("ExtraModels");
     Post "/api/v1/rules", Configure "rule", rules::add,
         "Adds a rule.", &[], Some("RuleDraft"), Created("Rule");
     Put "/api/v1/rules/{id}", Configure "rule", rules::change,

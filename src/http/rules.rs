@@ -15,8 +15,9 @@ use crate::domain::{
     ids::RuleId,
     query::Actor,
     refusal::Refusal,
-    rule::{Rule, RuleDraft},
+    rule::{Rule, RuleDraft, What},
 };
+use crate::runtime::board::ExtraModel;
 
 #[derive(Serialize)]
 pub(super) struct RuleList {
@@ -60,6 +61,7 @@ pub(super) async fn add(
 ) -> Result<Response, ApiError> {
     let cameras = state.store.cameras().await?;
     let mut rule = checked(&draft, &cameras)?;
+    can_be_asked(&rule, &state.board.extra_models.borrow())?;
     let (store, now, new) = (state.store.clone(), state.clock.wall(), rule.clone());
     rule.id = state.change(async move { store.add_rule(&actor, &new, now).await }).await?;
     Ok(created("/api/v1/rules", rule.id, RuleJson::new(&state, &rule, &cameras).await?))
@@ -73,6 +75,7 @@ pub(super) async fn change(
 ) -> Result<Json<RuleJson>, ApiError> {
     let cameras = state.store.cameras().await?;
     let mut rule = checked(&draft, &cameras)?;
+    can_be_asked(&rule, &state.board.extra_models.borrow())?;
     rule.id = RuleId(id);
     let (store, now, new) = (state.store.clone(), state.clock.wall(), rule.clone());
     rule.version = state.change(async move { store.update_rule(&actor, new.id, &new, now).await }).await?;
@@ -83,6 +86,53 @@ pub(super) async fn remove(actor: Actor, State(state): State<AppState>, Id(id): 
     let (store, now) = (state.store.clone(), state.clock.wall());
     state.change(async move { store.remove_rule(&actor, RuleId(id), now).await }).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Serialize)]
+pub(super) struct ExtraModels {
+    models: Vec<ExtraModel>,
+}
+
+/// What rules of the kind `attribute` can ask.
+pub(super) async fn extra_models(_: Actor, State(state): State<AppState>) -> Json<ExtraModels> {
+    let models = state.board.extra_models.borrow().clone();
+    Json(ExtraModels { models })
+}
+
+/// Whether the extra model that a rule asks is there and says such a thing.
+fn can_be_asked(rule: &Rule, models: &[ExtraModel]) -> Result<(), Vec<Refusal>> {
+    let What::Attribute { model, label, .. } = &rule.what else { return Ok(()) };
+    let there = models.iter().filter(|m| m.why.is_none());
+    let Some(extra) = there.clone().find(|m| m.file == *model) else {
+        let names: Vec<_> = there.map(|m| m.file.as_str()).collect();
+        let (vi, en) =
+            if names.is_empty() { ("chưa có".into(), "none".into()) } else { (names.join(", "), names.join(", ")) };
+        return Err(vec![Refusal::new(
+            "model",
+            format!("không có mô hình phụ «{model}» (có: {vi}); cài bằng vonglau model add rồi khởi động lại dịch vụ"),
+            format!(
+                "there is no extra model “{model}” (there are: {en}); install it by vonglau model add and restart the service"
+            ),
+        )]);
+    };
+    if !extra.labels.contains(label) {
+        let labels = extra.labels.join(", ");
+        return Err(vec![Refusal::new(
+            "label",
+            format!("mô hình phụ «{model}» không có nhãn «{label}»; có: {labels}"),
+            format!("the extra model “{model}” has no label “{label}”; there are: {labels}"),
+        )]);
+    }
+    if extra.classes.iter().any(|class| rule.wants(*class)) {
+        return Ok(());
+    }
+    let classes: Vec<_> = extra.classes.iter().map(|c| c.name()).collect();
+    let classes = classes.join(", ");
+    Err(vec![Refusal::new(
+        "classes",
+        format!("mô hình phụ «{model}» chỉ xem: {classes}"),
+        format!("the extra model “{model}” looks only at: {classes}"),
+    )])
 }
 
 /// A usable rule; the camera's code is looked up here, where the codes are known.

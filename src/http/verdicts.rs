@@ -20,7 +20,7 @@ use crate::{
         ids::{CameraId, EventId, RuleId},
         query::{Actor, EventCursor},
         refusal::Refusal,
-        rule::RuleKind,
+        rule::{RuleDraft, RuleKind},
         time::Span,
         verdict::{Precision, Verdict},
     },
@@ -81,6 +81,7 @@ struct ProposalJson {
     spares: usize,
     loses: usize,
     change: Json_,
+    rule: RuleDraft,
 }
 
 pub(super) async fn of_rule(
@@ -88,13 +89,17 @@ pub(super) async fn of_rule(
     State(state): State<AppState>,
     Id(id): Id,
 ) -> Result<Json<RuleVerdicts>, ApiError> {
-    let rule = RuleId(id);
-    let known = state.store.rules().await?.iter().any(|r| r.id == rule);
-    if !known {
-        return Err(ApiError::no("rule", id));
-    }
-    let judged = state.store.judged(rule, LOOKED_AT).await?;
-    let proposals = verdicts::proposals(&judged).into_iter().map(|p| {
+    let rules = state.store.rules().await?;
+    let rule = rules.iter().find(|r| r.id == RuleId(id)).ok_or_else(|| ApiError::no("rule", id))?;
+    let code = match rule.camera {
+        Some(camera) => Some(cameras::find(&state, camera).await?.code),
+        None => None,
+    };
+    let mut judged = state.store.judged(rule.id, LOOKED_AT).await?;
+    // What a change has dealt with does not speak for another one.
+    judged.retain(|(event, _)| verdicts::still_tells(rule, event));
+    let fitting = verdicts::proposals(&judged).into_iter().filter(|p| p.change.fits(rule.kind()));
+    let proposals = fitting.map(|p| {
         let ((vi, en), (spares, loses)) = (words(&p.change), (p.spares, p.loses));
         ProposalJson {
             vi: format!("{vi}: bớt {spares} báo nhầm, mất {loses} cảnh báo đúng trong {} lần gần nhất", judged.len()),
@@ -102,10 +107,11 @@ pub(super) async fn of_rule(
             spares,
             loses,
             change: change(&p.change),
+            rule: p.change.applied(rule).to_draft(code.clone()),
         }
     });
     Ok(Json(RuleVerdicts {
-        cameras: state.store.precision(rule).await?,
+        cameras: state.store.precision(rule.id).await?,
         judged: judged.len(),
         right: verdicts::right(&judged),
         proposals: proposals.collect(),
@@ -128,9 +134,8 @@ fn words(change: &Change) -> (String, String) {
 fn change(change: &Change) -> Json_ {
     match change {
         Change::MinScore(least) => json!({ "min_score": least }),
-        // Watched is what is left of the day.
-        Change::Quiet(from, to) => json!({ "schedule": [format!("{to:02}:00-{from:02}:00")] }),
-        Change::Mask(rect) => json!({ "mask": NormBox::corners(*rect) }),
+        Change::Quiet(from, to) => json!({ "quiet": [format!("{from:02}:00-{to:02}:00")] }),
+        Change::Mask(rect) => json!({ "except": [NormBox::corners(*rect)] }),
     }
 }
 

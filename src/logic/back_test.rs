@@ -77,7 +77,15 @@ pub fn play(camera: CameraId, rule: Rule, tracks: impl IntoIterator<Item = Kept>
                 false
             }
         });
-        let seen = FrameSeen { camera, time: next, motion: Vec::new(), tracks: points, ended, still: None };
+        let seen = FrameSeen {
+            camera,
+            time: next,
+            motion: Vec::new(),
+            tracks: points,
+            ended,
+            still: None,
+            labels: Vec::new(),
+        };
         take(rules.step(&seen));
     }
     take(rules.finish());

@@ -4,6 +4,7 @@ pub mod anchor;
 pub mod attention;
 pub mod back_test;
 pub mod backoff;
+pub mod ballot;
 pub mod colour;
 pub mod cursor;
 pub mod follow;

@@ -5,7 +5,9 @@
 use crate::domain::{
     event::Event,
     geometry::{NormBox, Point},
-    schedule::LOCAL_US,
+    rule::{Rule, RuleKind},
+    schedule::{LOCAL_US, Schedule},
+    time::MediaTime,
 };
 
 /// So many of the newest judged events are looked at.
@@ -51,6 +53,42 @@ struct Judged {
     hour: u8,
     foot: Point,
     right: bool,
+}
+
+impl Change {
+    /// The rule with this change; it keeps what it had beside it.
+    #[must_use]
+    pub fn applied(&self, rule: &Rule) -> Rule {
+        let mut changed = rule.clone();
+        match self {
+            Self::MinScore(least) => changed.min_score = changed.min_score.max(*least),
+            Self::Quiet(from, to) => {
+                let mut texts = rule.quiet.texts().to_vec();
+                texts.push(format!("{from:02}:00-{to:02}:00"));
+                // One that cannot be read any more, for there are too many spans, changes nothing.
+                changed.quiet = Schedule::new(&texts).unwrap_or(changed.quiet);
+            }
+            Self::Mask(part) => changed.except.push(*part),
+        }
+        changed
+    }
+    /// Whether a rule of that kind can be changed so.
+    #[must_use]
+    pub const fn fits(&self, kind: RuleKind) -> bool {
+        match self {
+            Self::MinScore(_) => kind.is_about_objects(),
+            Self::Quiet(..) => true,
+            Self::Mask(_) => kind.has_zone(),
+        }
+    }
+}
+
+/// Whether the rule as it stands would still tell of that event, as far as its score, hour and place say.
+#[must_use]
+pub fn still_tells(rule: &Rule, event: &Event) -> bool {
+    let clear = !rule.kind().is_about_objects() || event.score >= rule.min_score;
+    let there = !rule.kind().has_zone() || !rule.except.iter().any(|part| part.contains(event.rect.foot()));
+    clear && there && rule.is_on(MediaTime(event.start_us))
 }
 
 /// Right events among judged ones.
@@ -138,7 +176,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         ids::{CameraId, EventId, RuleId},
-        rule::RuleKind,
+        rule::RuleDraft,
     };
 
     fn event(local_hour: i64, score: f32, x: f32) -> Event {
@@ -186,6 +224,36 @@ mod tests {
         assert!(changes.iter().all(|(_, spares, loses)| (*spares, *loses) == (30, 0)));
         assert!(changes.iter().any(|(c, ..)| matches!(c, Change::MinScore(s) if (0.3..0.7).contains(s))));
         assert!(changes.iter().any(|(c, ..)| matches!(c, Change::Mask(rect) if rect.corners()[2] < 0.5)));
+    }
+
+    #[test]
+    fn a_proposal_that_was_taken_leaves_out_what_it_said_it_would_and_is_not_made_again() {
+        let draft: RuleDraft = serde_json::from_str(r#"{"name":"x","kind":"intrusion"}"#).unwrap();
+        let mut rule = draft.checked().unwrap();
+        let mut judged: Vec<_> = (0..30).map(|i| (event(22 + i % 4, 0.3, 0.02), false)).collect();
+        judged.extend((0..12).map(|i| (event(8 + i % 5, 0.7, 0.5), true)));
+        let first = proposals(&judged);
+        assert_eq!(first.len(), 3, "{first:?}");
+        for proposal in &first {
+            let changed = proposal.change.applied(&rule);
+            assert!(proposal.change.fits(rule.kind()));
+            let left: Vec<_> = judged.iter().filter(|(event, _)| still_tells(&changed, event)).cloned().collect();
+            let of = |right: bool| judged.iter().chain(&left).filter(|j| j.1 == right).count();
+            assert_eq!(judged.len() - left.len(), proposal.spares + proposal.loses, "{proposal:?} of {}", of(true));
+            assert_eq!(proposals(&left), []);
+            assert_eq!(changed.to_draft(None).checked().unwrap(), changed, "it can be kept");
+        }
+        for proposal in &first {
+            rule = proposal.change.applied(&rule);
+        }
+        assert!(
+            rule.min_score > 0.3 && rule.except.len() == 1 && rule.quiet.texts().len() == 1,
+            "all of them together"
+        );
+        assert!(
+            !Change::MinScore(0.5).fits(RuleKind::Motion)
+                && !Change::Mask(event(0, 0.5, 0.1).rect).fits(RuleKind::Tamper)
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::capacity::Capacity;
 use crate::domain::{
     alarm::{Alarm, AlarmKind},
     camera::{StreamClock, StreamKind, StreamStatus},
+    detection::Class,
     health::{Light, PictureHealth, Reference},
     ids::{CameraId, EventId},
     segment::GapCause,
@@ -67,6 +68,23 @@ pub struct VisionState {
     pub notes: Vec<String>,
 }
 
+/// An extra model of the site's folder: what rules of the kind `attribute` can ask it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+pub struct ExtraModel {
+    /// Its file, by which rules call it.
+    pub file: String,
+    /// What people call it.
+    pub name: String,
+    /// What it says.
+    pub labels: Vec<String>,
+    /// What a rule for a label is called.
+    pub words: BTreeMap<String, String>,
+    /// What it looks at.
+    pub classes: Vec<Class>,
+    /// Why it is not used.
+    pub why: Option<String>,
+}
+
 /// The board. Readers get copies; nobody holds its lock while waiting.
 #[derive(Debug)]
 pub struct Board {
@@ -76,6 +94,8 @@ pub struct Board {
     pub vision: watch::Sender<VisionState>,
     /// How much of it.
     pub capacity: watch::Sender<Capacity>,
+    /// The extra models there are, in the order of their files.
+    pub extra_models: watch::Sender<Vec<ExtraModel>>,
 }
 
 #[derive(Debug, Default)]
@@ -100,6 +120,7 @@ impl Default for Board {
             changes: broadcast::channel(CHANGES_KEPT).0,
             vision: watch::channel(VisionState::default()).0,
             capacity: watch::channel(Capacity::default()).0,
+            extra_models: watch::channel(Vec::new()).0,
         }
     }
 }

@@ -75,6 +75,17 @@ impl ShortTasks {
     ) -> Result<T, tokio::task::JoinError> {
         self.0.spawn(future).await
     }
+    /// Runs what computes for long on a thread of its own, so that it holds up nobody; to its end, even if the caller stops
+    /// waiting.
+    ///
+    /// # Errors
+    /// The join error when it panicked.
+    pub async fn compute<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, tokio::task::JoinError> {
+        self.0.spawn_blocking(work).await
+    }
     /// Starts `future` without waiting for it.
     pub fn detach(&self, future: impl Future<Output = ()> + Send + 'static) {
         self.0.spawn(future);

@@ -9,6 +9,7 @@ use crate::domain::{
     event::Event,
     ids::{CameraId, EventId, RuleId},
     query::Actor,
+    rule::{RuleDraft, Severity},
     time::WallTime,
     verdict::{Precision, Verdict},
 };
@@ -24,6 +25,10 @@ pub struct Review {
     pub verdict_us: Option<i64>,
     /// By whom.
     pub verdict_by: Option<String>,
+    /// How much it matters, by the rule as it was then.
+    pub severity: Severity,
+    /// The row of its track, while that is kept.
+    pub track: Option<i64>,
 }
 
 impl Store {
@@ -64,14 +69,20 @@ impl Store {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let mut sql = Sql::new("select id, incident_id, verdict, verdict_us, verdict_by from event where id in ");
+        let mut sql = Sql::new(
+            "select e.id, e.incident_id, e.verdict, e.verdict_us, e.verdict_by, v.definition, \
+             (select max(t.id) from track t where t.camera = e.camera and t.number = e.track) \
+             from event e left join rule_version v on v.rule = e.rule and v.version = e.rule_version where e.id in ",
+        );
         sql.push_list(ids.iter().map(|id| id.0));
-        type Row = (i64, Option<i64>, Option<String>, Option<i64>, Option<String>);
+        type Row = (i64, Option<i64>, Option<String>, Option<i64>, Option<String>, Option<String>, Option<i64>);
         let rows: Vec<Row> = self.db.rows(sql).await?;
-        let one = |(id, incident, verdict, verdict_us, verdict_by): Row| {
+        let one = |(id, incident, verdict, verdict_us, verdict_by, definition, track): Row| {
             let at = At { table: "event", row: id };
             let verdict = verdict.map(|word| at.word("verdict", &word, Verdict::from_name)).transpose()?;
-            Ok((EventId(id), Review { incident, verdict, verdict_us, verdict_by }))
+            let rule: Option<RuleDraft> = definition.map(|text| at.json("rule", &text)).transpose()?;
+            let severity = rule.and_then(|rule| Severity::from_name(&rule.severity?)).unwrap_or_default();
+            Ok((EventId(id), Review { incident, verdict, verdict_us, verdict_by, severity, track }))
         };
         rows.into_iter().map(one).collect()
     }

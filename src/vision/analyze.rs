@@ -16,6 +16,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use super::{
+    classifier::{Classifier, ClassifierModel},
     decode::{self, DecodeError, Sampler},
     detect::Detector,
     model::Model,
@@ -68,6 +69,21 @@ pub fn try_model(model: &Model) -> Result<String, Refusal> {
     Detector::load(&model.bytes, &model.spec).map(|d| d.describe())
 }
 
+/// What looks at a file.
+#[derive(Debug, Clone, Default)]
+pub struct Models {
+    /// Without one only motion is seen.
+    pub detector: Option<Model>,
+    /// Looks at what the detector found.
+    pub classifiers: Vec<ClassifierModel>,
+}
+
+impl From<Option<Model>> for Models {
+    fn from(detector: Option<Model>) -> Self {
+        Self { detector, classifiers: Vec::new() }
+    }
+}
+
 /// How a file is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Method {
@@ -86,7 +102,7 @@ pub enum Method {
 /// A file that is missing or holds no video that can be decoded; a model that cannot be used.
 pub fn analyze(
     file: &Path,
-    model: Option<Model>,
+    models: impl Into<Models>,
     method: Method,
     on_frame: &mut dyn FnMut(&FrameSeen),
 ) -> Result<Summary, Refusal> {
@@ -103,8 +119,12 @@ pub fn analyze(
         ));
     }
     let mut engine = Engine::new(TrackIds::from(1));
-    if let Some(model) = model {
+    let Models { detector, classifiers } = models.into();
+    if let Some(model) = detector {
         engine.detector = Some(Detector::load(&model.bytes, &model.spec)?);
+        for ClassifierModel { bytes, spec } in classifiers {
+            engine.voters.add(Classifier::load(&bytes, &spec)?);
+        }
     }
     let mut eye = Eye::default();
     let mut tally = Tally::default();

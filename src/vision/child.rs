@@ -19,12 +19,13 @@ use bytes::{Bytes, BytesMut};
 
 use super::{
     decode::{self, DecodeError, Decoder, Key, Outlet, Sampler},
-    desk::{Ask, Desk, Told, Uplink, Watch, Worker},
+    desk::{Ask, Desk, Told, Uplink, Worker},
     link::{self, Down, Effort, Frames, Totals, Up},
-    model::{MODEL_BYTES_MAX, ModelSpec},
+    parts::{Announced, Parts},
     sandbox::{self, Lack},
     sluice::{Look, Resting, Sluice},
     still::{Darkroom, Negative},
+    watch::Watch,
 };
 use crate::{
     domain::{ids::CameraId, packet::Codec, time::MediaTime},
@@ -122,14 +123,6 @@ struct Camera {
     sluice: Sluice,
 }
 
-/// A model on its way.
-#[derive(Debug)]
-struct Parts {
-    spec: ModelSpec,
-    size: usize,
-    bytes: Vec<u8>,
-}
-
 struct Child {
     clock: Clock,
     desk: Arc<Desk>,
@@ -215,10 +208,8 @@ impl Child {
                 }
             }
             Down::Packet { camera, time, key, data } => self.packet(camera, time, key, data),
-            Down::Model { spec, size } => {
-                let size = usize::try_from(size.min(MODEL_BYTES_MAX)).unwrap_or(usize::MAX);
-                self.parts = Some(Parts { spec, size, bytes: Vec::new() });
-            }
+            Down::Model { spec, size } => self.parts = Some(Parts::of(Announced::Detector(spec), size)),
+            Down::Classifier { spec, size } => self.parts = Some(Parts::of(Announced::Classifier(spec), size)),
             Down::ModelPart { data } => self.model_part(&data)?,
             Down::Pace { every_us } => self.every_us.store(every_us.max(0), Ordering::Relaxed),
             Down::Still { id, codec, decoder_config, data, privacy } => {
@@ -296,15 +287,11 @@ impl Child {
         }
     }
     fn model_part(&mut self, data: &[u8]) -> std::io::Result<()> {
-        let Some(parts) = &mut self.parts else { return Err(nonsense("a part of no model")) };
-        if parts.bytes.len() + data.len() > parts.size {
-            return Err(nonsense("more of a model than was said"));
-        }
-        parts.bytes.extend_from_slice(data);
-        if parts.bytes.len() == parts.size
-            && let Some(parts) = self.parts.take()
-        {
-            self.desk.model(parts.bytes, parts.spec);
+        let Some(parts) = self.parts.take() else { return Err(nonsense("a part of no model")) };
+        match parts.add(data).map_err(nonsense)? {
+            Ok((bytes, Announced::Detector(spec))) => self.desk.model(bytes, spec),
+            Ok((bytes, Announced::Classifier(spec))) => self.desk.classifier(bytes, spec),
+            Err(more) => self.parts = Some(more),
         }
         Ok(())
     }

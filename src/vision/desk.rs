@@ -8,16 +8,14 @@ use std::{
     collections::{BTreeMap, VecDeque},
     ops::Bound,
     os::unix::net::UnixStream,
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use bytes::BytesMut;
 
 use super::{
+    classifier::{Classifier, ClassifierSpec},
     decode::Key,
     detect::Detector,
     health::Watcher,
@@ -26,6 +24,7 @@ use super::{
     model::ModelSpec,
     picture::{PICTURE_WIDTH_MAX, Planes},
     sluice::{self, Look},
+    watch::Watch,
     worker::{Engine, Eye, Noticed, TrackIds},
 };
 use crate::{
@@ -72,46 +71,6 @@ impl Uplink {
     }
 }
 
-/// Since when a thread has been at one piece of work, for the thread that watches it.
-#[derive(Debug, Default)]
-pub struct Watch {
-    since_us: AtomicI64,
-    worked_us: AtomicI64,
-    inference_us: AtomicI64,
-}
-
-impl Watch {
-    /// Work begins (boot time in microseconds) or, with 0, ends.
-    pub fn at(&self, since_us: i64) {
-        self.since_us.store(since_us, Ordering::Relaxed);
-    }
-    /// Work that began at [`Watch::at`] ends, with so many runs of the detector in it.
-    pub fn done(&self, now_us: i64, inferences: u64) {
-        let took_us = now_us - self.since_us.swap(0, Ordering::Relaxed);
-        self.worked_us.fetch_add(took_us, Ordering::Relaxed);
-        if let Some(each_us) = i64::try_from(inferences).ok().and_then(|n| took_us.checked_div(n)) {
-            let before = self.inference_us.load(Ordering::Relaxed);
-            // A mean in which the last sixteen count most.
-            let mean = if before == 0 { each_us } else { (before * 15 + each_us) / 16 };
-            self.inference_us.store(mean.max(1), Ordering::Relaxed);
-        }
-    }
-    /// For how long it has worked in all, and what a piece of work costs for each run of the detector in it (0: none
-    /// yet), microseconds.
-    #[must_use]
-    pub fn effort_us(&self) -> (u64, u64) {
-        [&self.worked_us, &self.inference_us].map(|us| us.load(Ordering::Relaxed).unsigned_abs()).into()
-    }
-    /// How long the work at hand has taken.
-    #[must_use]
-    pub fn busy_us(&self, now_us: i64) -> i64 {
-        match self.since_us.load(Ordering::Relaxed) {
-            0 => 0,
-            since => now_us - since,
-        }
-    }
-}
-
 /// A question for a snapshot.
 #[derive(Debug)]
 pub struct Ask {
@@ -140,6 +99,7 @@ pub enum Told {
 #[derive(Debug)]
 enum Job {
     Model(Vec<u8>, ModelSpec),
+    Classifier(Vec<u8>, ClassifierSpec),
     Gone(CameraId),
     Told(CameraId, Told),
     Ask(Ask),
@@ -163,13 +123,15 @@ struct Pile {
     gone: VecDeque<CameraId>,
     told: VecDeque<(CameraId, Told)>,
     model: Option<(Vec<u8>, ModelSpec)>,
+    classifiers: VecDeque<(Vec<u8>, ClassifierSpec)>,
     finish: bool,
 }
 
 impl Pile {
     /// Whether there are frames, but too few for a round, and nothing else to do.
     fn may_gather(&self) -> bool {
-        let others = self.finish || self.model.is_some() || !self.asks.is_empty() || !self.gone.is_empty();
+        let models = self.model.is_some() || !self.classifiers.is_empty();
+        let others = self.finish || models || !self.asks.is_empty() || !self.gone.is_empty();
         !others && (1..ROUND_FRAMES).contains(&self.frames.len())
     }
     fn take(&mut self) -> Option<Job> {
@@ -182,6 +144,9 @@ impl Pile {
         }
         if let Some((bytes, spec)) = self.model.take() {
             return Some(Job::Model(bytes, spec));
+        }
+        if let Some((bytes, spec)) = self.classifiers.pop_front() {
+            return Some(Job::Classifier(bytes, spec));
         }
         if let Some(ask) = self.asks.pop_front() {
             return Some(Job::Ask(ask));
@@ -254,6 +219,10 @@ impl Desk {
     /// A detector to load.
     pub fn model(&self, bytes: Vec<u8>, spec: ModelSpec) {
         self.change(|p| p.model = Some((bytes, spec)));
+    }
+    /// An extra classifier to load.
+    pub fn classifier(&self, bytes: Vec<u8>, spec: ClassifierSpec) {
+        self.change(|p| p.classifiers.push_back((bytes, spec)));
     }
     /// Nothing follows.
     pub fn finish(&self) {
@@ -330,6 +299,7 @@ impl Worker {
             let before = self.engine.totals.inferences;
             match job {
                 Job::Model(bytes, spec) => self.load(&bytes, &spec),
+                Job::Classifier(bytes, spec) => self.load_classifier(&bytes, &spec),
                 Job::Gone(camera) => {
                     self.seats.remove(&camera);
                 }
@@ -360,6 +330,7 @@ impl Worker {
                     tracks: Vec::new(),
                     ended,
                     still: None,
+                    labels: Vec::new(),
                 }));
             }
         }
@@ -376,6 +347,16 @@ impl Worker {
             Err(refusal) => (None, Some(link::cut(&refusal.to_string()))),
         };
         self.up.send(&Up::Detector { name, why });
+    }
+    fn load_classifier(&mut self, bytes: &[u8], spec: &ClassifierSpec) {
+        let why = match Classifier::load(bytes, spec) {
+            Ok(classifier) => {
+                self.engine.voters.add(classifier);
+                None
+            }
+            Err(refusal) => Some(link::cut(&refusal.to_string())),
+        };
+        self.up.send(&Up::Classifier { file: spec.file.clone(), why });
     }
     /// Runs a new detector on a grey picture, so that what it costs is known before the first camera's.
     fn measure(&mut self, detector: &mut Detector) {

@@ -2,7 +2,7 @@
 //!
 //! In: a [`Model`] that has been examined and the licence a person gave. Out: where it lies now. The service takes the
 //! first file of the folder by name, so what was there before is set aside under another ending, and can be taken back
-//! by renaming it.
+//! by renaming it. Extra classifiers lie beside it.
 
 use std::{
     fs::{self, File},
@@ -10,7 +10,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{detect::About, model::Model};
+use super::{
+    classifier::{ClassifierModel, is_classifier},
+    detect::About,
+    model::Model,
+};
 use crate::domain::refusal::Refusal;
 
 /// Ending of a detector that is not in use.
@@ -30,22 +34,54 @@ pub struct Installed {
 /// # Errors
 /// A name that is none, or what the folder said.
 pub fn install(model: &Model, about: &About, file: &Path, folder: &Path) -> Result<Installed, Refusal> {
-    let Some(stem) = file.file_stem().map(|s| s.to_string_lossy().into_owned()).filter(|s| !s.starts_with('.')) else {
+    let stem = stem(file)?;
+    put(model, about, &stem, folder).map_err(|e| unwritable(folder, &e))
+}
+
+/// Puts an extra classifier into the folder under the name of its file. The detector in use stays there; a file of that
+/// name is replaced unless it is a detector.
+///
+/// # Errors
+/// As [`install`], and where a detector has that name.
+pub fn install_classifier(model: &ClassifierModel, folder: &Path) -> Result<PathBuf, Refusal> {
+    let stem = stem(Path::new(&model.spec.file))?;
+    let path = folder.join(format!("{stem}.onnx"));
+    if path.exists() && !is_classifier(&path) {
         return Err(Refusal::new(
+            path.display().to_string(),
+            "đã có bộ nhận dạng trùng tên; đổi tên tệp mô hình phụ",
+            "a detector has this name; give the extra model another one",
+        ));
+    }
+    let put = || {
+        fs::create_dir_all(folder)?;
+        let description = toml::to_string(&model.spec.describe()).map_err(std::io::Error::other)?;
+        written(&folder.join(format!("{stem}.part")), &model.bytes, &path, || {
+            let (part, to) = (folder.join(format!("{stem}.toml.part")), folder.join(format!("{stem}.toml")));
+            written(&part, description.as_bytes(), &to, || Ok(()))
+        })?;
+        File::open(folder)?.sync_all()
+    };
+    put().map_err(|e| unwritable(folder, &e))?;
+    Ok(path)
+}
+
+fn stem(file: &Path) -> Result<String, Refusal> {
+    file.file_stem().map(|s| s.to_string_lossy().into_owned()).filter(|s| !s.starts_with('.')).ok_or_else(|| {
+        Refusal::new(
             file.display().to_string(),
             "tên tệp không dùng được; đặt tên dạng ten.onnx",
             "this name cannot be used; give one like name.onnx",
-        ));
-    };
-    let place = folder.display().to_string();
-    let wrote = put(model, about, &stem, folder);
-    wrote.map_err(|e| {
-        Refusal::new(
-            place,
-            format!("không ghi được vào thư mục mô hình ({e}); kiểm tra quyền ghi và dung lượng đĩa"),
-            format!("the folder of models cannot be written ({e}); check its permissions and the disk's room"),
         )
     })
+}
+
+fn unwritable(folder: &Path, e: &std::io::Error) -> Refusal {
+    Refusal::new(
+        folder.display().to_string(),
+        format!("không ghi được vào thư mục mô hình ({e}); kiểm tra quyền ghi và dung lượng đĩa"),
+        format!("the folder of models cannot be written ({e}); check its permissions and the disk's room"),
+    )
 }
 
 fn put(model: &Model, about: &About, stem: &str, folder: &Path) -> std::io::Result<Installed> {
@@ -58,7 +94,7 @@ fn put(model: &Model, about: &About, stem: &str, folder: &Path) -> std::io::Resu
     })?;
     let mut others: Vec<PathBuf> = fs::read_dir(folder)?
         .filter_map(|entry| entry.ok().map(|e| e.path()))
-        .filter(|p| *p != path && p.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")))
+        .filter(|p| *p != path && !is_classifier(p) && p.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")))
         .collect();
     others.sort();
     let mut aside = Vec::new();

@@ -169,7 +169,7 @@ impl Keeper {
 }
 
 /// The greatest share of a box that something before it, standing lower in the picture, may hide.
-fn hidden(point: &TrackPoint, points: &[TrackPoint]) -> f32 {
+pub(super) fn hidden(point: &TrackPoint, points: &[TrackPoint]) -> f32 {
     let [x0, y0, x1, y1] = point.rect.corners();
     let share = |other: &TrackPoint| {
         let [a0, b0, a1, b1] = other.rect.corners();

@@ -246,6 +246,7 @@ mod tests {
             tracks: vec![point],
             ended: vec![],
             still: None,
+            labels: Vec::new(),
         };
         assert!(lane.admit(&seen(5 + SLACK_US + 1)).is_err(), "from the future");
         assert_eq!(lane.admit(&seen(4)), Ok(true));

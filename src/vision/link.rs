@@ -11,7 +11,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::{model::ModelSpec, sandbox::Lack};
+use super::{classifier::ClassifierSpec, model::ModelSpec, sandbox::Lack};
 use crate::{
     domain::{
         geometry::{NormBox, POLYGON_CORNERS_MAX, Polygon},
@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Grows with every change of a message.
-pub const VERSION: u8 = 7;
+pub const VERSION: u8 = 8;
 /// The most bytes a message may take.
 pub const MESSAGE_MAX: usize = 4 << 20;
 /// Bytes of a model that travel in one message.
@@ -112,7 +112,7 @@ pub enum Down {
         /// Bytes in all.
         size: u64,
     },
-    /// The next bytes of the detector.
+    /// The next bytes of the detector or the extra classifier.
     ModelPart {
         /// At most [`MODEL_PART`].
         data: Bytes,
@@ -147,6 +147,13 @@ pub enum Down {
     Pace {
         /// Microseconds.
         every_us: i64,
+    },
+    /// An extra classifier follows in parts.
+    Classifier {
+        /// What is known about it.
+        spec: ClassifierSpec,
+        /// Bytes in all.
+        size: u64,
     },
 }
 
@@ -278,6 +285,13 @@ pub enum Up {
     Effort(Effort),
     /// What a track looks like; before the `Seen` that ends it.
     Look(TrackLook),
+    /// How loading an extra classifier went.
+    Classifier {
+        /// Its file.
+        file: String,
+        /// Why it is not used.
+        why: Option<String>,
+    },
 }
 
 /// Why the other side cannot be understood.

@@ -3,8 +3,8 @@
 //! Purpose: hostile bytes can kill the child, never the recording. In: packets of the sub streams, a [`model::Model`],
 //! questions for snapshots. Out: a [`FrameSeen`] for every analysed frame, pictures and the state on the board,
 //! counters. Parent side: `parent` over `wire`, `lane` and `link`. Child side: `child` (reading), `decode` (GStreamer),
-//! `desk` (the analysis thread), `mask`, `still` (single key frames), `worker` (gate → looks → track), `picture`; all of
-//! it shut in by [`sandbox`]. [`analyze`] runs the same code over a file.
+//! `desk` (the analysis thread), `mask`, `still` (single key frames), `worker` (gate → looks → track), `classifier` (extra
+//! words on what is tracked), `picture`; all of it shut in by [`sandbox`]. [`analyze`] runs the same code over a file.
 //!
 //! Limits: 64 packets queued and 8 MiB under way a camera, 64 MiB for all; 5 analysed frames a second a camera; only
 //! the newest waits. It refuses to decode in the serving process, to believe the child unchecked, and to load ONNX
@@ -41,6 +41,7 @@ mod asked;
 pub mod brute;
 mod check;
 pub mod child;
+pub mod classifier;
 pub mod decode;
 pub mod desk;
 pub mod detect;
@@ -56,11 +57,13 @@ mod looks;
 pub mod mask;
 pub mod model;
 mod parent;
+mod parts;
 pub mod picture;
 pub mod sandbox;
 mod sight;
 pub mod sluice;
 pub mod still;
+pub mod watch;
 pub mod wire;
 pub mod worker;
 
@@ -87,11 +90,14 @@ pub struct Program {
     pub cache: Option<PathBuf>,
     /// The most memory it may hold, bytes; `None`: by the number of cameras.
     pub memory_max: Option<u64>,
+    /// The site's extra classifiers, and those that are refused by the name of their file. Without a detector none is
+    /// loaded: there is nothing to look at.
+    pub classifiers: Vec<Result<classifier::ClassifierModel, (String, Refusal)>>,
 }
 
 impl From<PathBuf> for Program {
     fn from(path: PathBuf) -> Self {
-        Self { path, cache: None, memory_max: None }
+        Self { path, cache: None, memory_max: None, classifiers: Vec::new() }
     }
 }
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::classifier::is_classifier;
 use crate::domain::{detection::Class, refusal::Refusal};
 
 /// The most bytes a model file may have.
@@ -204,6 +205,13 @@ impl Model {
                 "this is no model file; give an .onnx file that is not empty, at most 512 MiB",
             ));
         }
+        if is_classifier(path) {
+            return Err(Refusal::new(
+                place,
+                "đây là mô hình phụ (classifier), không phải bộ nhận dạng; chép vào thư mục models, luật attribute sẽ dùng",
+                "this is an extra classifier, no detector; put it into the folder models, for rules of the kind attribute",
+            ));
+        }
         let bytes = Bytes::from(std::fs::read(path).map_err(unreadable)?);
         let sha256 = hex::encode(Sha256::digest(&bytes));
         let name = path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
@@ -227,7 +235,8 @@ impl Model {
         };
         Ok(Self { bytes, sha256, spec })
     }
-    /// The first `.onnx` of a folder in the order of names; `None` when there is none or no such folder.
+    /// The first `.onnx` of a folder in the order of names that is no extra classifier; `None` when there is none or no
+    /// such folder.
     ///
     /// # Errors
     /// As [`Model::load`], and a folder that cannot be read.
@@ -244,7 +253,7 @@ impl Model {
             }
         };
         let mut files: Vec<_> = entries.filter_map(|e| e.ok().map(|e| e.path())).collect();
-        files.retain(|p| p.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")));
+        files.retain(|p| p.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")) && !is_classifier(p));
         files.sort();
         files.first().map(|p| Self::load(p)).transpose()
     }

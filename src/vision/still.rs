@@ -14,10 +14,11 @@ use bytes::Bytes;
 
 use super::{
     decode::{DecodeError, Decoder, Outlet, Sampler},
-    desk::{Uplink, Watch},
+    desk::Uplink,
     link::Up,
     mask::Blackout,
     picture::{Planes, Scaler},
+    watch::Watch,
 };
 use crate::{
     domain::{frame::Frame, geometry::Polygon, ids::CameraId, mask::Masks, packet::Codec, time::MediaTime},

@@ -1,6 +1,6 @@
 //! The running child as the parent holds it: the process, its socket, what is still to be written.
 
-use std::{os::unix::net::UnixStream as StdStream, path::Path, process::Stdio, time::Duration};
+use std::{collections::VecDeque, os::unix::net::UnixStream as StdStream, path::Path, process::Stdio, time::Duration};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::{
@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use super::{
+    classifier::ClassifierModel,
     detect::runtime::TELEMETRY_OFF,
     link::{self, Down, LinkError, MODEL_PART},
     model::Model,
@@ -81,15 +82,25 @@ pub struct Wire {
     inbox: BytesMut,
     out: BytesMut,
     flush: bool,
-    model: Option<Bytes>,
+    /// What is still to be sent of models, each with what announces it.
+    models: VecDeque<(Option<Down>, Bytes)>,
     /// Since when something was said and nothing heard.
     unheard: Option<BootTime>,
     /// How often since then the parent had time to listen.
     listened: u32,
     /// When it was started.
     pub started: BootTime,
-    /// Whether it is still loading its detector.
-    pub loading: bool,
+    /// What it is still loading, in this order.
+    pub loading: VecDeque<Loading>,
+}
+
+/// What a child has to load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loading {
+    /// The detector.
+    Detector,
+    /// The extra classifier of that file.
+    Classifier(String),
 }
 
 impl Wire {
@@ -101,6 +112,7 @@ impl Wire {
         program: &Path,
         registry: Option<&Path>,
         model: Option<&Model>,
+        classifiers: &[&ClassifierModel],
         media: MediaTime,
         now: BootTime,
     ) -> Result<Self, WireError> {
@@ -140,16 +152,22 @@ impl Wire {
             inbox: BytesMut::new(),
             out: BytesMut::new(),
             flush: true,
-            model: None,
+            models: VecDeque::new(),
             unheard: None,
             listened: 0,
             started: now,
-            loading: model.is_some(),
+            loading: VecDeque::new(),
         };
         wire.say(&Down::Hello { start: media }, now)?;
         if let Some(model) = model {
-            wire.say(&Down::Model { spec: model.spec.clone(), size: model.bytes.len() as u64 }, now)?;
-            wire.model = Some(model.bytes.clone());
+            let announced = Down::Model { spec: model.spec.clone(), size: model.bytes.len() as u64 };
+            wire.models.push_back((Some(announced), model.bytes.clone()));
+            wire.loading.push_back(Loading::Detector);
+        }
+        for ClassifierModel { bytes, spec } in classifiers {
+            let announced = Down::Classifier { spec: spec.clone(), size: bytes.len() as u64 };
+            wire.models.push_back((Some(announced), bytes.clone()));
+            wire.loading.push_back(Loading::Classifier(spec.file.clone()));
         }
         Ok(wire)
     }
@@ -175,17 +193,20 @@ impl Wire {
     fn wants_to_write(&self) -> bool {
         !self.out.is_empty() && (self.flush || self.out.len() >= WRITE_AT_ONCE)
     }
-    /// Puts the next part of the model behind, when there is room: the whole of it is never copied.
+    /// Puts the next parts of models behind, when there is room: the whole of one is never copied.
     ///
     /// # Errors
     /// None in practice: a part is smaller than the limit.
     pub fn feed_model(&mut self, now: BootTime) -> Result<(), LinkError> {
         while self.out.len() < MODEL_PART
-            && let Some(model) = &mut self.model
+            && let Some((announced, model)) = self.models.front_mut()
         {
-            let data = model.split_to(model.len().min(MODEL_PART));
+            let (announced, data) = (announced.take(), model.split_to(model.len().min(MODEL_PART)));
             if model.is_empty() {
-                self.model = None;
+                self.models.pop_front();
+            }
+            if let Some(announced) = announced {
+                self.say(&announced, now)?;
             }
             self.say(&Down::ModelPart { data }, now)?;
             self.flush = true;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use super::{
     brute,
+    classifier::Voters,
     detect::{Detector, Outcome, Shown},
     gate::Gate,
     kept::Keeper,
@@ -147,6 +148,8 @@ impl Eye {
 pub struct Engine {
     /// The detector; without one only motion is seen.
     pub detector: Option<Detector>,
+    /// The extra classifiers.
+    pub voters: Voters,
     /// What was done so far.
     pub totals: Totals,
     /// Why the detector failed last, until someone takes it.
@@ -159,7 +162,14 @@ impl Engine {
     /// An engine without a detector.
     #[must_use]
     pub fn new(ids: TrackIds) -> Self {
-        Self { detector: None, totals: Totals::default(), problem: None, ids, scaler: Scaler::default() }
+        Self {
+            detector: None,
+            voters: Voters::default(),
+            totals: Totals::default(),
+            problem: None,
+            ids,
+            scaler: Scaler::default(),
+        }
     }
     /// Its scaler, for pictures made in the same thread.
     pub const fn scaler(&mut self) -> &mut Scaler {
@@ -303,12 +313,13 @@ impl Engine {
         eye.gate.pardon(&seen);
         ended.extend(over);
         eye.pin(&frame, &tracks, &ended);
+        let labels = self.voters.look(&frame, &tracks, &mut self.scaler, &mut self.problem);
         if let Some(kept) = &mut eye.kept {
             let found = found.as_ref().map_or(&[][..], |f| &f.whole);
             kept.frame(&frame, &tracks, &ended, found, &mut self.scaler);
         }
         eye.keep(&frame, !motion.is_empty() || !tracks.is_empty());
-        FrameSeen { camera: frame.camera, time: frame.time, motion, tracks, ended, still }
+        FrameSeen { camera: frame.camera, time: frame.time, motion, tracks, ended, still, labels }
     }
 }
 

@@ -110,7 +110,7 @@ pub fn frames(actors: &[Actor], seconds: f64, camera: CameraId, dice: &mut Dice)
             }
         }
         let time = MediaTime((t * 1e6) as i64);
-        out.push(FrameSeen { camera, time, motion: vec![], tracks, ended, still: None });
+        out.push(FrameSeen { camera, time, motion: vec![], tracks, ended, still: None, labels: Vec::new() });
         t += dice.between(0.15, 0.8);
     }
     out

@@ -17,7 +17,7 @@ use vonglau::{
         track::FrameSeen,
     },
     runtime::{board::Board, clock::Clock, counters::Counters, stop::Stop, tasks::Tasks},
-    vision::{Vision, VisionOut},
+    vision::{Program, Vision, VisionOut, model::Model},
 };
 
 use super::wait;
@@ -103,11 +103,14 @@ pub struct Stage {
 impl Stage {
     /// `before` is done before the camera is there.
     pub fn open(before: impl FnOnce(&Vision)) -> Self {
+        Self::with(PathBuf::from(env!("CARGO_BIN_EXE_vonglau")).into(), None, before)
+    }
+    /// With a detector and what else the program is given.
+    pub fn with(program: Program, model: Option<Model>, before: impl FnOnce(&Vision)) -> Self {
         let (clock, board, counters) = (Clock::machine(), Arc::new(Board::default()), Arc::new(Counters::default()));
-        let (program, mut tasks) = (PathBuf::from(env!("CARGO_BIN_EXE_vonglau")).into(), Tasks::new());
-        let stop = Stop::new();
+        let (stop, mut tasks) = (Stop::new(), Tasks::new());
         let (vision, out) =
-            Vision::start(program, Ok(None), clock.clone(), counters.clone(), board.clone(), stop, &mut tasks);
+            Vision::start(program, Ok(model), clock.clone(), counters.clone(), board.clone(), stop, &mut tasks);
         before(&vision);
         let sender = vision.camera(CAMERA);
         let time = clock.media();

@@ -166,6 +166,25 @@ pub fn red_detector_around(names: Option<&str>, times: f32) -> Vec<u8> {
     model(&graph, names)
 }
 
+/// Side of the input of [`blue_classifier`] in pixels.
+pub const CLASSIFIER_SIDE: i64 = 32;
+
+/// A classifier of two labels: `image` [1,3,32,32], red, green, blue of 0 to 1, to `logits` [1,2]: on the whole more
+/// blue than green, and the other way round.
+#[must_use]
+pub fn blue_classifier() -> Vec<u8> {
+    let graph = Message::default()
+        .message(1, &node("GlobalAveragePool", &["image"], "mean", &[]))
+        .message(1, &node("Conv", &["mean", "weights"], "both", &[]))
+        .message(1, &node("Reshape", &["both", "flat"], "logits", &[]))
+        .message(5, &floats("weights", &[2, 3, 1, 1], &[0.0, -20.0, 20.0, 0.0, 20.0, -20.0]))
+        .message(5, &ints("flat", &[1, 2]))
+        .text(2, "blue")
+        .message(11, &value("image", &[1, 3, CLASSIFIER_SIDE, CLASSIFIER_SIDE]))
+        .message(12, &value("logits", &[1, 2]));
+    model(&graph, None)
+}
+
 /// The same shapes, but every number that comes out is none.
 #[must_use]
 pub fn broken_detector() -> Vec<u8> {

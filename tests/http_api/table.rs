@@ -17,7 +17,7 @@ use vonglau::{
         time::{MediaTime, Span},
     },
     http::routes::{Answer, Method, Route, TABLE},
-    runtime::board::Picture,
+    runtime::board::{ExtraModel, Picture},
     store::Gap,
 };
 
@@ -70,6 +70,8 @@ fn furnished() -> (Server, [i64; 4]) {
     std::fs::write(pictures.join(format!("{event}-boxed.jpg")), &jpeg).unwrap();
     let board = &server.state.board;
     board.set_picture(CameraId(camera), Picture { time: MediaTime(NOW_US), jpeg });
+    let extra = ExtraModel { file: "helmet.onnx".into(), why: Some("hỏng".into()), ..ExtraModel::default() };
+    board.extra_models.send_replace(vec![extra]);
     let why = Trouble { cause: TroubleCause::Login, detail: "401".into() };
     board.set_status(CameraId(camera), StreamKind::Main, StreamStatus::Retrying { n: 3, why });
     let text = ("hỏng".to_owned(), "broken".to_owned());

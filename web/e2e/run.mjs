@@ -8,6 +8,7 @@
 // check failed. One line a check; the first failure ends the run.
 import * as keep from './keep.mjs';
 import * as pages from './pages.mjs';
+import { rules } from './rules.mjs';
 import { plan, search } from './search.mjs';
 import { tabs } from './tabs.mjs';
 import { ask, base, check, complaints, end, foreign, given, must, person, until } from './tools.mjs';
@@ -19,6 +20,7 @@ const alert = await pages.alerts(page);
 
 await search(page);
 await plan(page);
+await rules(page, alert.camera);
 
 const gap = await until('a gap of the camera that has alerts', async () => {
   const { streams } = await ask(`/cameras/${alert.camera}/gaps`);

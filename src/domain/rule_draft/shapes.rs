@@ -2,15 +2,32 @@
 
 use super::Check;
 use crate::domain::{
-    geometry::Point,
+    geometry::{NormBox, Point},
     ground::Ground,
-    rule::{Direction, What},
+    rule::{Direction, EXCEPT_MAX, RuleKind, What},
 };
 
 /// Points of a line or an arrow nearer to each other than this are one.
 const LENGTH_MIN: f32 = 0.01;
 
 impl Check<'_> {
+    /// Boxes inside the picture.
+    pub(super) fn except(&mut self, kind: RuleKind) -> Vec<NormBox> {
+        let Some(given) = &self.draft.except else { return Vec::new() };
+        if !kind.has_zone() {
+            self.stranger("except", kind);
+            return Vec::new();
+        }
+        let parts: Vec<NormBox> = given.iter().filter_map(|corners| NormBox::try_from(*corners).ok()).collect();
+        if parts.len() < given.len() || parts.len() > EXCEPT_MAX {
+            self.refuse(
+                "except",
+                format!("cần nhiều nhất {EXCEPT_MAX} ô [trái, trên, phải, dưới] từ 0 đến 1"),
+                format!("at most {EXCEPT_MAX} boxes [left, upper, right, lower] from 0 to 1 are needed"),
+            );
+        }
+        parts
+    }
     /// Two points inside the picture that are not one.
     pub(super) fn two_points(&mut self, key: &str, given: Option<&Vec<Point>>) -> [Point; 2] {
         let stand_in = [Point { x: 0.0, y: 0.5 }, Point { x: 1.0, y: 0.5 }];

@@ -16,7 +16,7 @@ const EACH: [&str; 12] = [
     r#"{"name":"x","kind":"wrong_way","allowed":[[0,0.5],[1,0.5]]}"#,
     r#"{"name":"x","kind":"stopped","seconds":30,"zone":[[0,0],[1,0],[0.5,1]]}"#,
     r#"{"name":"x","kind":"loitering"}"#,
-    r#"{"name":"x","kind":"crowd","count":4}"#,
+    r#"{"name":"x","kind":"crowd","count":4,"except":[[0.5,0.5,1,1]],"quiet":["11:00-13:00"]}"#,
     r#"{"name":"x","kind":"left_object"}"#,
     r#"{"name":"x","kind":"speeding","limit_kmh":40,"ground":[[0.3,0.9],[0.7,0.9],[0.6,0.4],[0.4,0.4]],
         "ground_m":[[0,0],[7,0],[7,40],[0,40]]}"#,
@@ -58,6 +58,9 @@ fn what_a_shape_cannot_be_is_refused_where_it_stands() {
         (r#"{"name":"x","kind":"stopped","zone":[[0,0],[1,1],[1,0],[0,1]]}"#, "zone"),
         (r#"{"name":"x","kind":"stopped","seconds":-1}"#, "seconds"),
         (r#"{"name":"x","kind":"crowd","count":1}"#, "count"),
+        (r#"{"name":"x","kind":"crowd","except":[[0.5,0.5,0.4,1]]}"#, "except"),
+        (r#"{"name":"x","kind":"tamper","except":[[0,0,1,1]]}"#, "except"),
+        (r#"{"name":"x","kind":"crowd","quiet":["8 giờ"]}"#, "quiet[0]"),
         (r#"{"name":"x","kind":"crowd","severity":"count"}"#, "severity"),
         (r#"{"name":"x","kind":"crowd","schedule":["sat","8 giờ"]}"#, "schedule[1]"),
         (

@@ -41,7 +41,7 @@ impl Attribute {
     pub fn vote(&mut self, rule: &Rule, maker: &mut Maker, vote: &Labelled, out: &mut Vec<EventChange>) {
         let What::Attribute { model, label, share } = &rule.what else { return };
         let counts = vote.model == *model && rule.wants(vote.class) && vote.score >= rule.min_score;
-        if !counts || !rule.zone.contains(vote.rect.foot()) {
+        if !counts || !rule.covers(vote.rect.foot()) {
             return;
         }
         let now = Sighting { time: vote.time, rect: vote.rect, score: vote.score };
@@ -54,7 +54,7 @@ impl Attribute {
         votes.all += 1;
         votes.so += u32::from(vote.label == *label);
         let part = f64::from(votes.so) / f64::from(votes.all);
-        let numbers = [("votes", f64::from(votes.all)), ("share", part)];
+        let numbers = [("votes", f64::from(votes.all)), ("agreeing", f64::from(votes.so)), ("share", part)];
         if let Some(open) = &mut votes.open {
             open.hold(now);
             numbers.into_iter().for_each(|(name, value)| open.number(name, value));
@@ -62,7 +62,7 @@ impl Attribute {
         } else if !votes.fired && votes.all >= VOTES_MIN && part >= f64::from(*share) {
             let (key, mut event) = maker.event(rule, votes.first);
             (event.class, event.track) = (Some(vote.class), Some(vote.track));
-            event.model_sha256 = maker.model_sha256.clone();
+            event.model_sha256 = Some(vote.model_sha256.clone());
             let mut open = Open::new(key, event, &[votes.first, now], vote.time);
             numbers.into_iter().for_each(|(name, value)| open.number(name, value));
             out.push(open.opened());

@@ -43,10 +43,10 @@ impl Crowd {
         let What::Crowd { count, seconds } = rule.what else { return };
         for point in frame.tracks {
             let wanted = rule.wants(point.class) && point.score >= rule.min_score && point.confirmed;
-            if wanted && rule.zone.contains(point.rect.foot()) {
+            if wanted && rule.covers(point.rect.foot()) {
                 let member = Member { time: frame.time, rect: point.rect, score: point.score };
                 self.members.insert(point.track, member);
-            } else if !rule.zone.contains(point.rect.foot()) {
+            } else if !rule.covers(point.rect.foot()) {
                 self.members.remove(&point.track);
             }
         }

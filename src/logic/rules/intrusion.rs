@@ -38,7 +38,7 @@ impl Followed {
 
     fn see(&mut self, rule: &Rule, maker: &mut Maker, time: MediaTime, point: &TrackPoint) -> Option<EventChange> {
         self.last_seen = Some(time);
-        self.inside = rule.zone.contains(point.rect.foot());
+        self.inside = rule.covers(point.rect.foot());
         let wanted = rule.wants(point.class) && point.score >= rule.min_score;
         let sighting = Sighting { time, rect: point.rect, score: point.score };
         if let Some(open) = &mut self.open {

@@ -108,7 +108,7 @@ impl LeftObject {
             return;
         }
         let large = rect.width().min(rect.height()) >= min_size && rect.area() <= AREA_MAX;
-        if !large || !rule.zone.contains(rect.foot()) || self.things.len() >= THINGS_MAX {
+        if !large || !rule.covers(rect.foot()) || self.things.len() >= THINGS_MAX {
             return;
         }
         let rested = frame.time.plus_us(-RESTED_US);

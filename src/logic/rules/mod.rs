@@ -243,7 +243,7 @@ impl Rules {
         };
         self.last = Some(time);
         for (rule, memory) in &mut self.rules {
-            if rule.schedule.watches(time) {
+            if rule.is_on(time) {
                 let mut out = Out { changes: &mut out, crossings: &mut self.crossings };
                 memory.step(rule, &mut self.maker, &frame, &mut out);
             } else {
@@ -251,6 +251,9 @@ impl Rules {
             }
         }
         self.crossings.truncate(CROSSINGS_MAX);
+        for vote in seen.labels.iter().filter(|_| !late) {
+            out.extend(self.labelled(vote));
+        }
         out
     }
 
@@ -260,7 +263,7 @@ impl Rules {
         let vote = Labelled { track: self.stitch.name_of(vote.track), ..vote.clone() };
         for (rule, memory) in &mut self.rules {
             if let Memory::Attribute(memory) = memory
-                && rule.schedule.watches(vote.time)
+                && rule.is_on(vote.time)
             {
                 memory.vote(rule, &mut self.maker, &vote, &mut out);
             }
@@ -273,10 +276,10 @@ impl Rules {
         let mut out = Vec::new();
         for (rule, memory) in &mut self.rules {
             match memory {
-                Memory::Tamper(memory) if rule.schedule.watches(state.time) => {
+                Memory::Tamper(memory) if rule.is_on(state.time) => {
                     memory.step(rule, &mut self.maker, state, &mut out);
                 }
-                Memory::Down(memory) if rule.schedule.watches(state.time) => {
+                Memory::Down(memory) if rule.is_on(state.time) => {
                     memory.step(rule, &mut self.maker, state, &mut out);
                 }
                 Memory::Tamper(_) | Memory::Down(_) => memory.finish(&mut out),

@@ -29,10 +29,20 @@ pub(super) struct Motion {
 }
 
 fn moved_in(rule: &Rule, regions: &[NormBox]) -> Option<Moved> {
-    let inside = regions.iter().map(|&r| (r, shared_area(&rule.zone, r))).filter(|&(_, area)| area > AREA_MIN);
+    let inside = regions.iter().map(|&r| (r, watched_area(rule, r))).filter(|&(_, area)| area > AREA_MIN);
     let all = inside.reduce(|(a, area), (b, more)| (a.union(b), area + more));
     // Regions may overlap each other; more than the zone cannot move.
     all.map(|(rect, area)| Moved { rect, area: area.min(f64::from(rule.zone.area())) })
+}
+
+/// The area that the zone and a region share, without the parts that are left out.
+fn watched_area(rule: &Rule, region: NormBox) -> f64 {
+    let [x0, y0, x1, y1] = region.corners();
+    let within = |part: &NormBox| {
+        let [a0, b0, a1, b1] = part.corners();
+        NormBox::new(x0.max(a0), y0.max(b0), x1.min(a1), y1.min(b1)).map_or(0.0, |both| shared_area(&rule.zone, both))
+    };
+    (shared_area(&rule.zone, region) - rule.except.iter().map(within).sum::<f64>()).max(0.0)
 }
 
 /// The share of the zone that moved: what tells a large movement from a small one, as a score does for an object.

@@ -68,7 +68,7 @@ impl<W: Watch> Object<W> {
     fn see(&mut self, rule: &Rule, maker: &mut Maker, time: MediaTime, point: &TrackPoint) -> Option<EventChange> {
         self.last_seen = time;
         let foot = Foot::new(time, point.rect, point.score);
-        let inside = rule.zone.contains(point.rect.foot());
+        let inside = rule.covers(point.rect.foot());
         let wanted = rule.wants(point.class) && point.score >= rule.min_score;
         let said = self.watch.see(rule, &Seen { time, point, foot, wanted, inside }, self.fired);
         match (said, &mut self.open) {

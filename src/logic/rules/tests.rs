@@ -58,6 +58,7 @@ fn frame(ms: i64, motion: &[NormBox], tracks: &[TrackPoint], ended: &[i64]) -> F
         tracks: tracks.to_vec(),
         ended,
         still: None,
+        labels: Vec::new(),
     }
 }
 

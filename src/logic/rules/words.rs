@@ -46,10 +46,12 @@ pub fn why(event: &Event) -> (String, String) {
         RuleKind::LeftObject => left(event, &lasted_vi, &lasted_en),
         RuleKind::Speeding => speed(event),
         RuleKind::Attribute => {
-            let (votes, share) = (number("votes").unwrap_or(0.0), number("share").unwrap_or(0.0) * 100.0);
+            // What it is suspected of is what the person who made the rule called it.
+            let (votes, name) = (number("votes").unwrap_or(0.0), &event.rule_name);
+            let agreeing = number("agreeing").unwrap_or_else(|| (number("share").unwrap_or(0.0) * votes).round());
             (
-                format!("{share:.0} % trong {votes:.0} lần xem hình"),
-                format!("{share:.0} % of {votes:.0} looks at pictures"),
+                format!("{name} ({agreeing:.0} trên {votes:.0} lần nhìn)"),
+                format!("{name} ({agreeing:.0} of {votes:.0} looks)"),
             )
         }
         RuleKind::Tamper => tamper(number("fault"), &lasted_vi, &lasted_en),

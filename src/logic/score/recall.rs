@@ -147,7 +147,15 @@ mod tests {
         let mut courses = Courses::default();
         for (time, tracks) in frames {
             let time = MediaTime(time);
-            courses.add(&FrameSeen { camera: CameraId(1), time, motion: vec![], tracks, ended: vec![], still: None });
+            courses.add(&FrameSeen {
+                camera: CameraId(1),
+                time,
+                motion: vec![],
+                tracks,
+                ended: vec![],
+                still: None,
+                labels: Vec::new(),
+            });
         }
         courses
     }

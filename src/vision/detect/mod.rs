@@ -15,6 +15,7 @@ use super::{
     model::{Family, ModelSpec},
     picture::Scaler,
 };
+pub use crate::logic::pack::{Area, Patch};
 use crate::{
     domain::{
         detection::{Class, Detection},
@@ -26,7 +27,8 @@ use crate::{
     logic::{nms, seams},
 };
 use end2end::End2End;
-use input::{Colours, Placed, compose};
+use input::Placed;
+pub(super) use input::{Colours, compose};
 pub use input::{Shown, whole};
 use runtime::Session;
 use yolov8::Yolov8;

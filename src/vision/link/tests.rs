@@ -19,6 +19,7 @@ fn seen(score: f32) -> Up {
         tracks: vec![point],
         ended: vec![TrackId(6)],
         still: Some(vec![rect]),
+        labels: Vec::new(),
     })
 }
 

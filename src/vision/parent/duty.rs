@@ -69,7 +69,7 @@ impl Parent {
     /// Why a packet of that camera is kept from the child, if it is.
     pub(super) fn kept_out(&self, camera: CameraId, key: bool, now: BootTime) -> Option<Skip> {
         // While the detector is loaded no camera is there, so that a death tells a deadly model from a deadly camera.
-        if self.wire.as_ref().is_some_and(|wire| wire.loading) {
+        if self.wire.as_ref().is_some_and(|wire| !wire.loading.is_empty()) {
             return Some(Skip::NoProcess);
         }
         match self.suspects.admission(camera) {

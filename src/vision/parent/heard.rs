@@ -1,6 +1,6 @@
 //! What the child says, believed as far as it can be.
 
-use super::{Parent, WireError};
+use super::{Loading, Parent, WireError};
 use crate::{
     domain::time::BootTime,
     runtime::{ask::Snapshot, board::Picture},
@@ -69,6 +69,7 @@ impl Parent {
             Up::Totals(totals) => self.count(totals),
             Up::Effort(effort) => self.effort(&effort, now),
             Up::Detector { name, why } => self.detector(name, why),
+            Up::Classifier { file, why } => self.classifier(file, why),
             Up::Failure { text } => {
                 if let Some(times) = self.failed.say(1, self.now()) {
                     tracing::warn!(text, times, "vision");
@@ -91,7 +92,7 @@ impl Parent {
     }
     fn detector(&mut self, name: Option<String>, why: Option<String>) {
         if let Some(wire) = &mut self.wire {
-            wire.loading = false;
+            wire.loading.retain(|what| *what != Loading::Detector);
         }
         self.model_deaths = 0;
         match (&name, &why) {

@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use super::{DEADLY_MODEL, NO_DETECTOR, Parent, VisionState, Wire, WireError};
+use super::{DEADLY_MODEL, Loading, NO_DETECTOR, Parent, VisionState, Wire, WireError};
 use crate::{
     domain::{refusal::Refusal, time::BootTime},
     vision::{lane::Lane, link::Down},
@@ -19,7 +19,7 @@ const BACKOFF_LATER_MS: i64 = 15_000;
 /// After running so long a child has proven itself.
 const PROVEN_US: i64 = 60_000_000;
 /// A model that killed so many children while loading is not loaded again.
-const MODEL_DEATHS_MAX: u32 = 3;
+pub(super) const MODEL_DEATHS_MAX: u32 = 3;
 /// How long the sources get to end, and the child to finish, microseconds.
 const SOURCES_US: i64 = 1_000_000;
 const FINISH_US: i64 = 4_000_000;
@@ -54,7 +54,7 @@ impl Parent {
             wire.forgive();
             self.lanes.values_mut().for_each(|lane| lane.forgive(now));
         }
-        let loading = wire.loading;
+        let loading = !wire.loading.is_empty();
         let patience_us = if self.greeted && self.lanes.values().any(Lane::is_open) { SILENCE_US } else { START_US };
         if wire.silent_us(now) > patience_us && wire.is_listened_to() {
             return Err(WireError::Silent(patience_us / 1_000_000));
@@ -101,7 +101,8 @@ impl Parent {
             (Some(_), Some(_)) => None,
         };
         let (program, media) = (&self.given.program.path, self.given.clock.media());
-        let wire = Wire::start(program, self.registry.file(), model, media, now)?;
+        let classifiers = self.classifiers(model.is_some());
+        let wire = Wire::start(program, self.registry.file(), model, &classifiers, media, now)?;
         let pid = wire.pid().unwrap_or_default();
         self.given.pid.store(pid, Ordering::Relaxed);
         tracing::info!(pid, "vision started");
@@ -118,7 +119,7 @@ impl Parent {
         let Some(pid) = self.wire.as_ref().and_then(Wire::pid).filter(|_| self.duty.looks_at_memory(now)) else {
             return Ok(());
         };
-        let model = self.given.model.as_ref().map_or(0, |m| m.bytes.len() as u64);
+        let model = self.given.model.as_ref().map_or(0, |m| m.bytes.len() as u64) + self.classifier_bytes();
         let enough = MEMORY + MEMORY_A_CAMERA * self.lanes.len() as u64 + MEMORY_A_MODEL * model;
         let most = self.given.program.memory_max.unwrap_or(enough);
         let held = resident_bytes(pid);
@@ -130,8 +131,12 @@ impl Parent {
         let now = self.now();
         self.given.pid.store(0, Ordering::Relaxed);
         if let Some(wire) = self.wire.take() {
-            if wire.loading {
-                self.model_deaths += 1;
+            match wire.loading.front() {
+                Some(Loading::Detector) => self.model_deaths += 1,
+                Some(Loading::Classifier(file)) => {
+                    *self.classifier_deaths.entry(file.clone()).or_default() += 1;
+                }
+                None => {}
             }
             if now.since(wire.started) > PROVEN_US {
                 self.failures = 0;

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_stream::{StreamExt, StreamMap, StreamNotifyClose, wrappers::ReceiverStream};
 
 mod duty;
+mod extra;
 mod flows;
 mod heard;
 mod life;
@@ -30,7 +31,7 @@ use super::{
     link::{Down, MESSAGE_MAX, POLYGON_BYTES, Totals},
     model::{DEADLY_MODEL, NO_DETECTOR},
     sight::Sight,
-    wire::{Turn, Wire, WireError},
+    wire::{Loading, Turn, Wire, WireError},
 };
 use crate::{
     domain::{
@@ -81,6 +82,8 @@ pub(super) struct Parent {
     retry: BootTime,
     failures: usize,
     model_deaths: u32,
+    /// By file of the extra classifier.
+    classifier_deaths: BTreeMap<String, u32>,
     generation: u32,
     lanes: BTreeMap<CameraId, Lane>,
     inlets: StreamMap<CameraId, Inlet>,
@@ -115,6 +118,7 @@ impl Parent {
             retry,
             failures: 0,
             model_deaths: 0,
+            classifier_deaths: BTreeMap::new(),
             generation: 0,
             lanes: BTreeMap::new(),
             inlets: StreamMap::new(),
@@ -324,6 +328,7 @@ impl Parent {
                 tracks: Vec::new(),
                 ended,
                 still: None,
+                labels: Vec::new(),
             });
         }
     }

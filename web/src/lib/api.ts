@@ -4,11 +4,13 @@ import type { SearchPage } from './search';
 import type { Storage, StorageSettings } from './storage';
 import type {
   AlertEvent,
+  BackTest,
   Camera,
   CameraDraft,
   CameraHealth,
   Cluster,
   EventPage,
+  ExtraModel,
   GapReport,
   Incident,
   Light,
@@ -24,7 +26,6 @@ import type {
   Status,
   StreamKind,
   Timeline,
-  Track,
   TrackPage,
   VerdictName,
 } from './types';
@@ -76,6 +77,10 @@ export const api = {
   acceptView: (camera: number) => ask<void>('POST', `/cameras/${camera}/health/accept`, {}),
   rules: () => ask<{ rules: Rule[] }>('GET', '/rules').then((a) => a.rules),
   addRule: (draft: RuleDraft) => ask<Rule>('POST', '/rules', draft),
+  changeRule: (id: number, draft: RuleDraft) => ask<Rule>('PUT', `/rules/${id}`, draft),
+  /** What it would have said of the last week; nothing is changed. */
+  tryRule: (draft: RuleDraft) => ask<BackTest>('POST', '/rules/try', draft),
+  extraModels: () => ask<{ models: ExtraModel[] }>('GET', '/models/extra').then((a) => a.models),
   removeRule: (id: number, leaving: boolean) => ask<void>('DELETE', `/rules/${id}`, undefined, leaving),
   events: (query: URLSearchParams) => ask<EventPage>('GET', `/events?${query}`),
   timeline: (camera: number, from_us: number, to_us: number, step_us: number) =>
@@ -116,7 +121,7 @@ export const url = {
   snapshot: (event: AlertEvent, boxed: boolean) =>
     `${BASE}/events/${event.id}/snapshot.jpg?boxed=${boxed ? 1 : 0}&r=${event.revision}`,
   /** Its length makes a track that went on show its better picture. */
-  trackPicture: (track: Track) => `${BASE}/tracks/${track.id}/picture.jpg?t=${track.end_us}`,
+  trackPicture: (track: { id: number; end_us: number }) => `${BASE}/tracks/${track.id}/picture.jpg?t=${track.end_us}`,
   live: (camera: number, stream: StreamKind) => `${BASE}/cameras/${camera}/live?stream=${stream}`,
   moment: (camera: number, at_us: number, stream: StreamKind | null) =>
     `${BASE}/cameras/${camera}/picture.jpg?at=${Math.round(at_us)}${stream ? `&stream=${stream}` : ''}`,

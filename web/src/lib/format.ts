@@ -66,7 +66,7 @@ const SHARES = new Set(['motion_area_max']);
 /** Said elsewhere on the page, in words. */
 const SAID = new Set([
   'k', 'n', 'seconds', 'left_to_right', 'right_to_left', 'metres', 'angle_deg', 'count_max', 'speed_kmh', 'error_kmh', 'limit_kmh',
-  'votes', 'share', 'fault', 'width', 'height',
+  'votes', 'agreeing', 'share', 'fault', 'width', 'height',
 ]);
 
 /** The numbers that made an alert fire, as label and value; one without a word of ours keeps its own name. */

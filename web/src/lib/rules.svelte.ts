@@ -24,7 +24,8 @@ class Rules {
   }
 
   put(rule: Rule): void {
-    this.all = [...this.all.filter((r) => r.id !== rule.id), rule];
+    const known = this.all.some((r) => r.id === rule.id);
+    this.all = known ? this.all.map((r) => (r.id === rule.id ? rule : r)) : [...this.all, rule];
   }
 
   async #load(): Promise<void> {

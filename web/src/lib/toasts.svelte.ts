@@ -44,6 +44,21 @@ class Toasts {
     setTimeout(() => this.drop(id), SHOWN_MS);
   }
 
+  /** What was done at once, and can be undone while it is said. */
+  offer(text: string, back: () => Promise<string>): void {
+    const id = ++this.#last;
+    const undo = async (): Promise<void> => {
+      this.drop(id);
+      try {
+        this.say(await back());
+      } catch {
+        this.say(w().failed, 'bad', w().failedText);
+      }
+    };
+    this.list.push({ id, text, tone: 'plain', undo: () => void undo() });
+    setTimeout(() => this.drop(id), UNDO_S * 1000);
+  }
+
   drop(id: number): void {
     this.list = this.list.filter((toast) => toast.id !== id);
   }

@@ -102,7 +102,7 @@ export interface RuleDraft {
   k?: number | null;
   n?: number | null;
   cooldown_s?: number | null;
-  severity?: 'count' | 'low' | 'normal' | 'high' | null;
+  severity?: Severity | null;
   schedule?: string[] | null;
   line?: Corner[] | null;
   direction?: 'both' | 'left_to_right' | 'right_to_left' | null;
@@ -113,6 +113,38 @@ export interface RuleDraft {
   ground?: Corner[] | null;
   ground_m?: [number, number][] | null;
   limit_kmh?: number | null;
+  margin?: number | null;
+  angle_deg?: number | null;
+  min_size?: number | null;
+  model?: string | null;
+  label?: string | null;
+  share?: number | null;
+  /** Parts of the zone that are left out. */
+  except?: Box[] | null;
+  /** When it does not watch. */
+  quiet?: string[] | null;
+}
+
+export type Severity = 'count' | 'low' | 'normal' | 'high';
+
+/** What rules of the kind `attribute` can ask. */
+export interface ExtraModel {
+  file: string;
+  name: string;
+  labels: string[];
+  words: Record<string, string>;
+  classes: ObjectClass[];
+  why: string | null;
+}
+
+/** What a rule would have said of the last days. */
+export interface BackTest {
+  span: TimeSpan;
+  tracks: number;
+  all_tracks: boolean;
+  events: number;
+  hours: { hour_us: number; n: number }[];
+  examples: { track: number | null; class: ObjectClass | null; start_us: number; end_us: number; why: Said }[];
 }
 
 /** How often a rule was right on a camera, and what a change would have spared. */
@@ -120,7 +152,8 @@ export interface RuleVerdicts {
   cameras: { camera: number; events: number; right: number; wrong: number; duplicate: number; unsure: number }[];
   judged: number;
   right: number;
-  proposals: (Said & { spares: number; loses: number })[];
+  /** `rule`: the whole rule with this change. */
+  proposals: (Said & { spares: number; loses: number; rule: RuleDraft })[];
 }
 
 /** Alerts that follow each other closely. */
@@ -169,6 +202,9 @@ export interface AlertEvent {
   /** What must stand beside a kind that accuses somebody. */
   caution: Said | null;
   incident_id: number | null;
+  severity: Severity;
+  /** Whose way can be followed, while it is kept. */
+  track_id: number | null;
   verdict: VerdictName | null;
   verdict_us: number | null;
   verdict_by: string | null;

@@ -58,8 +58,10 @@ fn play(rules: &mut Rules, happens: &[Happens]) -> Vec<EventChange> {
         out.extend(rules.state(&CameraState { time, fault, sends: h.sends }));
         if let Some((track, yes, rect)) = h.vote {
             let label = if yes { "yes" } else { "no" }.to_owned();
-            let (camera, track, class, model) = (CAMERA, TrackId(track), Class::Person, "m".to_owned());
-            out.extend(rules.labelled(&Labelled { camera, track, class, time, rect, model, label, score: 0.9 }));
+            let (camera, track, class) = (CAMERA, TrackId(track), Class::Person);
+            let (model, model_sha256, score) = ("m".to_owned(), String::new(), 0.9);
+            let vote = Labelled { camera, track, class, time, rect, model, model_sha256, label, score };
+            out.extend(rules.labelled(&vote));
         }
     }
     out.extend(rules.finish());
@@ -233,6 +235,7 @@ fn votes_of_a_track_are_told_when_enough_of_them_agree() {
         time: MediaTime(i * 300_000),
         rect: rect(0.25, 0.25, 0.5, 0.5),
         model: "helmet.onnx".into(),
+        model_sha256: "abc".into(),
         label: label.into(),
         score: 0.9,
     };
@@ -244,7 +247,8 @@ fn votes_of_a_track_are_told_when_enough_of_them_agree() {
     changes.extend(rules.finish());
     let changes: Vec<_> = changes.iter().map(event).collect();
     assert_eq!(changes[0].numbers["votes"], 7.0, "five of seven are enough, three of five and four of six were not");
-    assert!(changes.iter().all(|e| e.track == Some(TrackId(3))));
+    assert!(changes.iter().all(|e| e.track == Some(TrackId(3)) && e.model_sha256.as_deref() == Some("abc")));
+    assert_eq!(words::why(changes.last().unwrap()).0, "x (6 trên 8 lần nhìn)");
 }
 
 #[test]
