@@ -84,6 +84,7 @@ impl Resting {
     /// A camera goes.
     pub fn rest(&mut self, camera: CameraId, mut sluice: Sluice) {
         sluice.broke();
+        sluice.gate.unsettled();
         if self.0.len() < CAMERAS_MAX {
             self.0.insert(camera, sluice);
         }

@@ -170,6 +170,10 @@ impl<P: Clone> PacketGate<P> {
         self.broken = true;
         self.way = Way::Full;
     }
+    /// The picture gate begins anew, and has to learn again what is noise.
+    pub const fn unsettled(&mut self) {
+        self.trust.unsettled();
+    }
     /// Takes the next packet; appends to `out` what is to be decoded now, and why.
     pub fn offer(&mut self, packet: Offered<P>, out: &mut Vec<(Offered<P>, Why)>) {
         self.watch(&packet);
@@ -214,6 +218,9 @@ impl<P: Clone> PacketGate<P> {
             let before = self.held.iter().position(|(p, _)| p.key && p.time == time);
             self.give_up(before.unwrap_or(0));
         }
+        if key_stirs.is_some() {
+            self.trust.key(time);
+        }
         // Between audits only that is seen for which it opened: that would be no test.
         let tested = self.on_since.is_none_or(|since| is_audit(time, since));
         self.trust.look(time, moves, tested && self.way == Way::Full && !self.broken);
@@ -234,9 +241,6 @@ impl<P: Clone> PacketGate<P> {
         }
         if self.last.is_some_and(|last| time.since(last) > HOLE_US) {
             self.trust.forget_pending();
-        }
-        if packet.key {
-            self.trust.key(time);
         }
         let dt_s = self.last.map_or(0.0, |last| time.since(last).clamp(0, 1_000_000) as f32 / 1e6);
         let open = f32::from(u8::from(self.open.is_some()));

@@ -277,3 +277,20 @@ proptest! {
         prop_assert_eq!(one.state(), other.state());
     }
 }
+
+#[test]
+fn what_moves_while_the_picture_gate_learns_is_no_test() {
+    let mut camera = Camera::new(0);
+    camera.run(20, 1.0, false);
+    camera.run(10, 1.0, true);
+    camera.run(60, 1.0, false);
+    assert_eq!(camera.gate.state().episodes, 0);
+    camera.run(10, 1.0, true);
+    camera.run(20, 1.0, false);
+    let state = camera.gate.state();
+    assert_eq!((state.episodes, state.kept), (1, 0), "nothing told of it");
+    camera.gate.unsettled();
+    camera.run(10, 1.0, true);
+    camera.run(20, 1.0, false);
+    assert_eq!(camera.gate.state().episodes, 1);
+}

@@ -23,7 +23,9 @@ const REST_US: i64 = 3_000_000;
 const IN_TIME_US: i64 = 500_000;
 /// Looks come so much later than packets at most; an episode is not judged before.
 const LATE_US: i64 = 2_000_000;
-/// A key frame that has not come after so long is not waited for.
+/// So long after the first picture the picture gate learns what is noise on this camera: what moves then is no test.
+const SETTLED_US: i64 = 60_000_000;
+/// A key frame of which nothing was told after so long is not waited for.
 const KEY_WAIT_US: i64 = 12_000_000;
 /// Openings, key frames and episodes that wait to be judged.
 const REMEMBERED: usize = 64;
@@ -37,6 +39,8 @@ pub struct Trust {
     /// When each began, and in how many pictures something moved since.
     pending: VecDeque<(MediaTime, u32)>,
     kept: VecDeque<bool>,
+    /// The first picture that the picture gate saw.
+    first: Option<MediaTime>,
     /// Since when all looks were at a stream decoded whole, and the last motion in it.
     whole: Option<MediaTime>,
     moved: Option<MediaTime>,
@@ -67,10 +71,14 @@ impl Trust {
     }
     /// The times are of another stream now.
     pub fn forget_pending(&mut self) {
-        let kept = std::mem::take(&mut self.kept);
-        *self = Self { kept, ..Self::default() };
+        let (kept, first) = (std::mem::take(&mut self.kept), self.first);
+        *self = Self { kept, first, ..Self::default() };
     }
-    /// A key frame came.
+    /// The picture gate begins anew.
+    pub const fn unsettled(&mut self) {
+        self.first = None;
+    }
+    /// It was told what a key frame shows.
     pub fn key(&mut self, time: MediaTime) {
         remember(&mut self.keys, time, REMEMBERED);
     }
@@ -91,10 +99,13 @@ impl Trust {
             return;
         }
         let since = *self.whole.get_or_insert(time);
+        let first = *self.first.get_or_insert(time);
+        // Times of another stream may lie before it.
+        let settled = !(0..SETTLED_US).contains(&time.since(first));
         let rested = self.moved.is_none_or(|moved| time.since(moved) >= REST_US);
         if moves {
             // What went on before everything was decoded did not begin here.
-            if rested && time.since(since) >= REST_US {
+            if rested && settled && time.since(since) >= REST_US {
                 remember(&mut self.pending, (time, 0), REMEMBERED);
             }
             if let Some((_, looks)) = self.pending.back_mut() {
