@@ -13,6 +13,7 @@ mod model;
 mod reindex;
 mod serve;
 mod sim;
+mod user;
 mod verify;
 mod ways;
 
@@ -64,6 +65,9 @@ enum Command {
     /// Thêm, nhập, liệt kê, gỡ camera / Add, import, list and remove cameras
     #[command(subcommand)]
     Camera(camera::CameraCommand),
+    /// Thêm, đặt mật khẩu, khóa, liệt kê tài khoản / Add, disable and list accounts, set passwords
+    #[command(subcommand)]
+    User(user::UserCommand),
     /// Dùng ổ lưu hình mới, trống / Take a new, empty disk as the store
     AcceptDisk(PlaceArgs),
     /// Bộ nhận dạng mang đến có dùng được không / Can a detector be used?
@@ -150,6 +154,7 @@ pub fn run() -> ExitCode {
         Command::Analyze(args) => analyze::run(&args),
         Command::Check(args) => in_runtime(check::run(args)),
         Command::Camera(command) => in_runtime(camera::run(command)),
+        Command::User(command) => in_runtime(user::run(command)),
         Command::AcceptDisk(args) => in_runtime(accept_disk::run(args)),
         Command::Model(command) => model::run(&command),
         Command::Reindex(args) => in_runtime(reindex::run(args)),

@@ -9,10 +9,11 @@
 //!
 //! Limits: 256 KiB and 30 s a body, 256 connections, 10 s to ask, 16 live views, 24 h a film, 200 events a page, 3 s for answers under way when it stops.
 //!
-//! What it refuses to do: answer another host name, change
+//! What it refuses to do: answer without a session once there is an account, answer another host name, change
 //! anything for a page of another origin, say a password, show an inside error to the outside, write SQL.
 
 mod access;
+mod accounts;
 mod back_test;
 mod body;
 mod cameras;
@@ -37,6 +38,7 @@ mod routes_followed;
 mod rules;
 mod search;
 mod serve;
+mod session;
 mod shapes;
 /// What handlers may use.
 pub mod state;

@@ -38,6 +38,8 @@ pub struct AppState {
     pub stills: Arc<Stills>,
     /// Analysis, where it runs.
     pub vision: Option<Vision>,
+    /// Hash of the token of the set-up link; `None`: none was printed.
+    pub setup: Option<Arc<str>>,
     /// The name of the installation, shown in the status.
     pub site: String,
     /// Asked: streams of changes and media bodies end.

@@ -11,6 +11,7 @@
 
 use crate::{domain::refusal::Refusal, runtime::tasks::ShortTasks};
 
+mod accounts;
 mod alarms;
 mod cameras;
 mod changes;
@@ -31,6 +32,7 @@ mod retention;
 mod rules;
 mod search;
 mod segments;
+mod sessions;
 mod shapes;
 mod spans;
 mod sql;
@@ -38,6 +40,7 @@ mod time;
 mod tracks;
 mod verdicts;
 
+pub use accounts::When;
 pub use changes::ChangeRow;
 pub use expiry::OldEvent;
 pub use health::{HealthSpan, UNSEEN_US};
@@ -48,6 +51,7 @@ pub use locks::{Lock, Planned, REASON_CHARS_MAX};
 pub use retention::{HeldRow, RetentionState, StopCause, Stopped, StreamUse};
 pub use search::{Found, Tally, TallyStep};
 pub use segments::SegmentProgress;
+pub use sessions::Session;
 pub use shapes::{Shape, ShapeKind};
 pub use tracks::{OldTrack, TrackRow, TrackWay, WAYS_MAX};
 pub use verdicts::Review;
