@@ -87,6 +87,67 @@ export interface CameraDraft {
   record_main?: boolean;
 }
 
+export type Role = 'police' | 'duty' | 'office' | 'upper' | 'admin' | 'auditor';
+export type Action =
+  | 'public'
+  | 'signed'
+  | 'state'
+  | 'live'
+  | 'playback'
+  | 'search'
+  | 'judge'
+  | 'follow'
+  | 'export'
+  | 'lock'
+  | 'configure'
+  | 'users'
+  | 'audit'
+  | 'uptime';
+
+/** A role and where it holds; no cluster: all cameras. */
+export interface Grant {
+  role: Role;
+  cluster: number | null;
+}
+
+/** Who is signed in. `open`: there are no accounts yet. */
+export interface Me {
+  open: boolean;
+  login: string;
+  name: string;
+  grants: Grant[];
+  actions: Action[];
+  wall_only: boolean;
+  token: string;
+  ends_us: number | null;
+}
+
+export interface Account {
+  id: number;
+  login: string;
+  name: string;
+  grants: Grant[];
+  made_us: number;
+  disabled_us: number | null;
+  signed_in_us: number | null;
+}
+
+export interface AccountDraft {
+  login: string;
+  name: string;
+  grants: Grant[];
+  password: string | null;
+  disabled: boolean;
+}
+
+export interface SetUpDraft {
+  token: string;
+  login: string;
+  name: string;
+  password: string;
+  police: boolean;
+}
+
 export interface Cluster {
   id: number;
   name: string;
