@@ -4,6 +4,7 @@
 //! listener), then drain what they sent: recorder, vision, events; the store closes last.
 
 mod alarms;
+pub mod audit;
 mod fleet;
 mod place;
 mod summary;
@@ -104,6 +105,8 @@ impl Seeing<'_> {
         core.spawn("retention", sweeper::run(parts, self.stop.clone()));
         let expiry = events::expiry::run(self.store.clone(), self.config.data.clone(), self.stop.clone());
         core.spawn("expiry", expiry);
+        let (store, data, clock) = (self.store.clone(), self.config.data.clone(), self.clock.clone());
+        core.spawn("audit-seal", audit::run(store, data, clock, self.stop.clone()));
         core.spawn("search", search::run(self.store.clone(), self.clock.clone(), self.stop.clone()));
     }
 
@@ -235,6 +238,7 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
         stills: Arc::new(http::Stills::new(stills)),
         vision: vision.clone(),
         setup: Some(secrets::token_hash(&setup).into()),
+        looks: http::Looks::default(),
         // A name is given at set-up, which comes with accounts; until then the pages show the product's.
         site: String::new(),
         stop: stop.clone(),

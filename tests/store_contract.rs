@@ -5,6 +5,8 @@
 mod accounts;
 #[path = "store_contract/alarms.rs"]
 mod alarms;
+#[path = "store_contract/audit.rs"]
+mod audit;
 #[path = "store_contract/cameras.rs"]
 mod cameras;
 #[path = "store_contract/engines.rs"]

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod alarm;
+pub mod audit;
 pub mod camera;
 pub mod colour;
 pub mod detection;

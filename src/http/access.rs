@@ -56,8 +56,21 @@ pub(super) struct Who {
     pub(super) token: Option<Token>,
     /// When the session ends at the latest, UTC microseconds.
     pub(super) ends_us: Option<i64>,
+    /// Why they look, as said last.
+    pub(super) purpose: Option<String>,
     /// From where. What a header says of it is not looked at.
     pub(super) address: IpAddr,
+}
+
+impl Who {
+    /// Names the session without giving it away.
+    pub(super) fn session_key(&self) -> String {
+        self.token.as_ref().map(|token| secrets::token_hash(&token.0)).unwrap_or_default()
+    }
+    /// Whether somebody has still to say why.
+    pub(super) fn owes_a_reason(&self) -> bool {
+        self.account.is_some() && self.purpose.is_none()
+    }
 }
 
 /// What a browser holds of its session; never shown.
@@ -97,6 +110,10 @@ pub(super) struct Admitted {
     pub(super) who: Who,
     /// The role it is done by; `None` without an account.
     pub(super) role: Option<Role>,
+    /// What it needed the right for.
+    pub(super) action: Action,
+    /// The camera it is about, if it is about one.
+    pub(super) camera: Option<CameraId>,
 }
 
 /// Whether whoever asks may; all of it is decided here.
@@ -113,17 +130,24 @@ pub(super) async fn admit(
 ) -> Result<Admitted, ApiError> {
     let (method, headers, extensions) = parts;
     let Some(address) = extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical()) else { return Err(not_here()) };
-    let nobody = Who { account: None, token: None, ends_us: None, address };
+    let nobody = Who { account: None, token: None, ends_us: None, purpose: None, address };
     if !state.store.has_accounts().await? {
         if !address.is_loopback() {
             return Err(not_here());
         }
         let actor = Actor { name: "local-admin".to_owned() };
-        return Ok(Admitted { actor, reach: Reach::All, who: nobody, role: None });
+        return Ok(Admitted { actor, reach: Reach::All, who: nobody, role: None, action: row.action, camera: None });
     }
     if row.action == Action::Public {
         let actor = Actor { name: "(nobody)".to_owned() };
-        return Ok(Admitted { actor, reach: Reach::Only(Arc::default()), who: nobody, role: None });
+        return Ok(Admitted {
+            actor,
+            reach: Reach::Only(Arc::default()),
+            who: nobody,
+            role: None,
+            action: row.action,
+            camera: None,
+        });
     }
     let Some((token, session)) = session(state, headers).await? else { return Err(ApiError::SignIn) };
     is_from_page(method, headers, &token)?;
@@ -136,8 +160,17 @@ pub(super) async fn admit(
     }
     let actor = Actor { name: session.account.login.clone() };
     let ends_us = Some(session.made_us + ABSOLUTE_US);
-    let who = Who { account: Some(session.account), token: Some(token), ends_us, address };
-    Ok(Admitted { actor, reach, who, role: Some(role) })
+    let purpose = session.purpose;
+    let who = Who { account: Some(session.account), token: Some(token), ends_us, purpose, address };
+    // After what is not within reach: whether a thing is there is nobody's business but theirs who may see it.
+    if matches!(action, Action::Playback | Action::Export | Action::Follow) && who.owes_a_reason() {
+        return Err(ApiError::Purpose);
+    }
+    let camera = match (row.scope, id) {
+        (Scope::Thing, Some(id)) => camera_of(state, row.resource, id).await?,
+        _ => None,
+    };
+    Ok(Admitted { actor, reach, who, role: Some(role), action, camera })
 }
 
 /// What a request needs the right for: a file to take away is an export, a moment past is playback, whatever the row says

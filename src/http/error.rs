@@ -38,6 +38,8 @@ pub enum ApiError {
     NotJson,
     /// 416 (RFC 9110 §15.5.17): the range lies outside; holds the full length in bytes.
     OutsideRange(u64),
+    /// 428: it has to be said why first.
+    Purpose,
     /// 429: tried too often; holds for how many seconds to wait.
     TooMany(i64),
     /// 500: our fault. The text is for the log only.
@@ -130,6 +132,11 @@ impl ApiError {
                     format!("the range lies outside the {len} bytes there are; load it again from the start"),
                 );
                 (StatusCode::RANGE_NOT_SATISFIABLE, vec![refusal])
+            }
+            Self::Purpose => {
+                let vi = "chưa nêu mục đích xem; hãy chọn một lý do rồi làm tiếp, lý do được ghi vào nhật ký";
+                let en = "say first what it is for; the reason is written to the log";
+                (StatusCode::PRECONDITION_REQUIRED, vec![Refusal::new("purpose", vi, en)])
             }
             Self::TooMany(seconds) => {
                 let refusal = Refusal::new(

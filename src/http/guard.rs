@@ -16,6 +16,7 @@ use futures::StreamExt;
 
 use super::{
     access::{Lasting, admit},
+    audit,
     error::ApiError,
     params::Params,
     routes::{Action, Route, TABLE},
@@ -90,6 +91,10 @@ async fn let_in(row: &Route, state: &AppState, mut request: Request) -> Result<(
     read?;
     if let Some(role) = admitted.role {
         tracing::debug!(actor = admitted.actor.name, role = role.name(), what = row.path, "let in");
+    }
+    if admitted.role.is_some() {
+        // Before, not after: what cannot be written down is not shown.
+        audit::tell(state, row, request.uri(), &params, &admitted).await?;
     }
     let (signed_in, lasting) = (admitted.who.account.is_some(), Lasting::new(state, &admitted.who));
     let extensions = request.extensions_mut();

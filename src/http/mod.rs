@@ -14,6 +14,7 @@
 
 mod access;
 mod accounts;
+mod audit;
 mod back_test;
 mod body;
 mod cameras;
@@ -52,6 +53,7 @@ mod video;
 mod web;
 
 pub use access::Peer;
+pub use audit::Looks;
 pub use routes::{router, router_of};
 pub use serve::{CONNECTIONS_MAX, HEAD_MOST, serve, serve_router};
 pub use state::AppState;

@@ -5,8 +5,8 @@ use axum::{
 };
 
 use super::{
-    accounts, back_test, cameras, changes, events, gaps, guard, health, live, locks, media, metrics, openapi, plan,
-    routes_followed, rules, search, serve, session, shapes, state::AppState, status, storage, timeline, tracks,
+    accounts, audit, back_test, cameras, changes, events, gaps, guard, health, live, locks, media, metrics, openapi,
+    plan, routes_followed, rules, search, serve, session, shapes, state::AppState, status, storage, timeline, tracks,
     verdicts, video, web,
 };
 pub use crate::domain::account::Action;
@@ -200,6 +200,15 @@ const TALLY: &[Param] = &[
     SINCE,
     UP_TO,
     Param { name: "step", kind: Kind::OneOf(&["hour", "day"]), about: "How wide a step is; an hour when not given." },
+];
+const AUDIT: &[Param] = &[
+    Param { name: "who", kind: Kind::Text, about: "Of this login." },
+    Param { name: "action", kind: Kind::Text, about: "Of this right." },
+    Param { name: "camera", kind: Kind::Int, about: "Of this camera." },
+    SINCE,
+    UP_TO,
+    Param { name: "limit", kind: Kind::Int, about: "Most lines of the page, 1 to 500; 100 when not given." },
+    Param { name: "before", kind: Kind::Int, about: "Older than this line: `next` of the page before." },
 ];
 const CROP: Param = Param {
     name: "of",
@@ -406,6 +415,8 @@ table! {
         "Signs out.", &[], None, Nothing;
     Put "/api/v1/session/seen", Signed Any "session", session::seen,
         "Its person is there; without it a session ends after a quarter of an hour.", &[], None, Nothing;
+    Put "/api/v1/session/purpose", Signed Any "session", session::set_purpose,
+        "Says why one looks; playback, export, following and the search for people ask for it, and the log keeps it.", &[], Some("PurposeDraft"), Nothing;
     Put "/api/v1/session/password", Signed Any "session", session::change_password,
         "One's own password; all other sessions of the account end.", &[], Some("PasswordChange"), Nothing;
     Post "/api/v1/setup", Public Any "session", session::set_up,
@@ -416,6 +427,8 @@ table! {
         "Adds an account.", &[], Some("AccountDraft"), Created("Account");
     Put "/api/v1/accounts/{id}", Users Site "account", accounts::change,
         "Changes an account; without a password the old one stays. What it may do changes at once.", &[], Some("AccountDraft"), Json("Account");
+    Get "/api/v1/audit", Audit Site "audit", audit::list,
+        "Who looked at what, and why; newest first, a page at a time.", AUDIT, None, Json("AuditPage");
     Get "/health", Public Any "health", status::alive,
         "That the program answers; says nothing of the site.", &[], None, Bytes("text/plain");
     Get "/api/v1/openapi.json", Signed Any "openapi", openapi::show,

@@ -6,7 +6,7 @@ use axum::{Json, extract::State};
 use serde::Serialize;
 
 use super::{
-    access::Reach,
+    access::{Reach, Who},
     cameras,
     error::ApiError,
     events::{EventJson, or_note},
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     domain::{
         camera::Camera,
+        detection::Class,
         ids::{CameraId, StreamId},
         query::Actor,
         refusal::Refusal,
@@ -129,7 +130,7 @@ fn read(params: &Params) -> Result<Asked, Vec<Refusal>> {
 }
 
 pub(super) async fn find(
-    reach: Reach,
+    (reach, who): (Reach, Who),
     State(state): State<AppState>,
     params: Params,
 ) -> Result<Json<SearchPage>, ApiError> {
@@ -137,6 +138,9 @@ pub(super) async fn find(
     let now_us = state.clock.media().us();
     let context = search::context(&state.store, now_us).await?;
     let understood = understand(params.text("q").unwrap_or_default(), &context);
+    if understood.search.classes.contains(&Class::Person) && who.owes_a_reason() {
+        return Err(ApiError::Purpose);
+    }
     let by_colour = !understood.search.colours.is_empty();
     let mut wanted = Search { source: asked.source, colour_unknown: asked.colour_unknown, ..understood.search.clone() };
     let mut cameras = search::cameras_asked(&state.store, &wanted.cameras).await?;

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     domain::{
         account::{Account, AccountDraft, Action, Grant, LOGIN_CHARS_MAX, Role},
+        audit::AuditEntry,
         camera::Secret,
         ids::AccountId,
         query::Actor,
@@ -67,12 +68,23 @@ pub(super) struct Me {
     grants: Vec<Grant>,
     actions: Vec<Action>,
     wall_only: bool,
+    purpose: Option<String>,
     token: String,
     ends_us: Option<i64>,
 }
 
+/// Why somebody looks.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PurposeDraft {
+    purpose: String,
+}
+
+/// The longest purpose, in characters.
+const PURPOSE_CHARS_MAX: usize = 200;
+
 impl Me {
-    fn of(account: Account, token: &Token, ends_us: Option<i64>) -> Self {
+    fn of(account: Account, token: &Token, ends_us: Option<i64>, purpose: Option<String>) -> Self {
         Self {
             open: false,
             actions: rights::actions(&account.grants),
@@ -80,6 +92,7 @@ impl Me {
             login: account.login,
             name: account.name,
             grants: account.grants,
+            purpose,
             token: secrets::page_token(&token.0),
             ends_us,
         }
@@ -93,6 +106,7 @@ impl Me {
             grants: Vec::new(),
             actions: Action::ALL.to_vec(),
             wall_only: false,
+            purpose: None,
             token: String::new(),
             ends_us: None,
         }
@@ -107,7 +121,7 @@ impl From<SecretError> for ApiError {
 
 pub(super) async fn me(who: Who) -> Json<Me> {
     Json(match (who.account, who.token) {
-        (Some(account), Some(token)) => Me::of(account, &token, who.ends_us),
+        (Some(account), Some(token)) => Me::of(account, &token, who.ends_us, who.purpose),
         _ => Me::anybody(),
     })
 }
@@ -139,10 +153,12 @@ pub(super) async fn sign_in(
     let fits = secrets::verify(Secret::new(password::normal(typed.expose())), hash).await?;
     let Some((id, _)) = known.filter(|_| fits) else {
         tracing::warn!(login, %address, "signing in failed");
+        tell(&state, &login, "sign_in_failed", "POST /api/v1/session", &address).await?;
         return Err(wrong());
     };
     state.store.sign_in_succeeded(&login, &address).await?;
     tracing::info!(login, %address, "signed in");
+    tell(&state, &login, "sign_in", "POST /api/v1/session", &address).await?;
     begin(&state, id, &address).await
 }
 
@@ -154,7 +170,7 @@ async fn begin(state: &AppState, id: AccountId, address: &str) -> Result<Respons
     let account = state.store.account(id).await?.ok_or_else(|| ApiError::no("account", id.0))?;
     let cookie =
         format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}", token.0, ABSOLUTE_US / 1_000_000);
-    Ok((set_cookie(&cookie)?, Json(Me::of(account, &token, Some(now.us() + ABSOLUTE_US)))).into_response())
+    Ok((set_cookie(&cookie)?, Json(Me::of(account, &token, Some(now.us() + ABSOLUTE_US), None))).into_response())
 }
 
 fn set_cookie(cookie: &str) -> Result<[(header::HeaderName, HeaderValue); 1], ApiError> {
@@ -163,11 +179,52 @@ fn set_cookie(cookie: &str) -> Result<[(header::HeaderName, HeaderValue); 1], Ap
 }
 
 pub(super) async fn sign_out(who: Who, State(state): State<AppState>) -> Result<Response, ApiError> {
-    if let Some(token) = &who.token {
+    if let (Some(token), Some(account)) = (&who.token, &who.account) {
+        let address = who.address.to_string();
+        tell(&state, &account.login, "sign_out", "DELETE /api/v1/session", &address).await?;
         state.store.end_session(&secrets::token_hash(&token.0)).await?;
     }
     let gone = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
     Ok((StatusCode::NO_CONTENT, set_cookie(&gone)?).into_response())
+}
+
+/// What is shown from now on is shown for this.
+pub(super) async fn set_purpose(
+    who: Who,
+    State(state): State<AppState>,
+    Given(given): Given<PurposeDraft>,
+) -> Result<StatusCode, ApiError> {
+    let purpose = given.purpose.trim();
+    let count = purpose.chars().count();
+    if !(3..=PURPOSE_CHARS_MAX).contains(&count) || purpose.chars().any(char::is_control) {
+        return Err(Refusal::new(
+            "purpose",
+            format!("mục đích cần từ 3 đến {PURPOSE_CHARS_MAX} ký tự"),
+            format!("a purpose has 3 to {PURPOSE_CHARS_MAX} characters"),
+        )
+        .into());
+    }
+    if let Some(token) = &who.token {
+        state.store.set_purpose(&secrets::token_hash(&token.0), purpose).await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A line about signing in or out, which no row of the table writes.
+async fn tell(state: &AppState, login: &str, action: &str, what: &str, address: &str) -> Result<(), ApiError> {
+    let entry = AuditEntry {
+        who: login.to_owned(),
+        role: None,
+        action: action.to_owned(),
+        what: what.to_owned(),
+        camera: None,
+        start_us: None,
+        end_us: None,
+        reason: None,
+        address: address.to_owned(),
+    };
+    state.store.audit(entry, state.now()).await?;
+    Ok(())
 }
 
 /// That it is a change has been seen by the gate already, and that its person is there is written.

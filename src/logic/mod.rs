@@ -2,6 +2,7 @@
 
 pub mod anchor;
 pub mod attention;
+pub mod audit;
 pub mod back_test;
 pub mod backoff;
 pub mod colour;

@@ -13,6 +13,7 @@ use crate::{domain::refusal::Refusal, runtime::tasks::ShortTasks};
 
 mod accounts;
 mod alarms;
+mod audit;
 mod cameras;
 mod changes;
 mod db;

@@ -18,6 +18,8 @@ pub struct Session {
     pub made_us: i64,
     /// When its person last did something, UTC microseconds.
     pub seen_us: i64,
+    /// Why its person looks, as said last.
+    pub purpose: Option<String>,
 }
 
 impl Store {
@@ -93,11 +95,21 @@ impl Store {
     /// # Errors
     /// When the database fails or a row cannot be read.
     pub async fn session(&self, token_sha256: &str) -> Result<Option<Session>> {
-        let text = "select account, made_us, seen_us from session where token_sha256 = $1";
-        let row: Option<(i64, i64, i64)> = self.db.row(Sql::new(text).bind(token_sha256)).await?;
-        let Some((account, made_us, seen_us)) = row else { return Ok(None) };
+        let text = "select account, made_us, seen_us, purpose from session where token_sha256 = $1";
+        let row: Option<(i64, i64, i64, Option<String>)> = self.db.row(Sql::new(text).bind(token_sha256)).await?;
+        let Some((account, made_us, seen_us, purpose)) = row else { return Ok(None) };
         let account = self.account(AccountId(account)).await?.filter(|a| a.disabled_us.is_none());
-        Ok(account.map(|account| Session { account, made_us, seen_us }))
+        Ok(account.map(|account| Session { account, made_us, seen_us, purpose }))
+    }
+
+    /// Its person says why they look.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_purpose(&self, token_sha256: &str, purpose: &str) -> Result<()> {
+        let text = "update session set purpose = $1 where token_sha256 = $2";
+        let row = Sql::new(text).bind(purpose).bind(token_sha256);
+        self.write(move |tx| Box::pin(async move { tx.execute(row).await.map(drop) })).await
     }
 
     /// Its person does something.

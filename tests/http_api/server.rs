@@ -65,6 +65,7 @@ impl Server {
             stills: Arc::new(http::Stills::new(None)),
             vision: None,
             setup: Some(secrets::token_hash(SETUP).into()),
+            looks: http::Looks::default(),
             site: "Xã Thử".into(),
             stop: stop.clone(),
             tasks: ShortTasks::default(),

@@ -100,6 +100,7 @@ impl Site {
         let now = WallTime(self.server.state.clock.media().us());
         let (store, hash) = (&self.server.state.store, secrets::token_hash(&token));
         self.server.runtime.block_on(store.begin_session(&hash, account, "127.0.0.1", now)).unwrap();
+        self.server.runtime.block_on(store.set_purpose(&hash, "tin báo của dân")).unwrap();
         Browser::new(&token)
     }
 
