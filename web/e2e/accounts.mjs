@@ -58,7 +58,7 @@ await check('an administrator adds a person and gives a role', async () => {
   await page.getByLabel('Họ tên').fill('Nguyễn Văn Bình');
   await page.getByLabel('Tên đăng nhập').fill('binh.nv');
   await page.getByLabel('Mật khẩu', { exact: true }).fill(OTHER);
-  await page.getByLabel(/^Công an xã/).check();
+  await page.getByRole('checkbox', { name: 'Công an xã' }).check();
   await picture(page, 'account-form');
   await page.getByRole('button', { name: 'Lưu' }).click();
   await page.getByRole('heading', { name: '2 tài khoản' }).waitFor();
@@ -78,6 +78,13 @@ await check('the other person signs in, after a wrong password, and gets what th
   await signIn(other, 'Binh.NV', OTHER);
   await other.locator('nav.rail').waitFor();
   must(new URL(other.url()).pathname === '/playback', `the page is ${other.url()}, not the one asked for`);
+  // Why first, by one tap.
+  await other.getByRole('heading', { name: 'Xem để làm gì?' }).waitFor();
+  await picture(other, 'purpose');
+  await other.getByRole('button', { name: 'Tin báo của người dân' }).click();
+  await other.locator('header').getByText('Tin báo của người dân').waitFor();
+  await other.locator('video').first().waitFor();
+  await picture(other, 'playback');
   await other.goto(`${base}/accounts`);
   await other.getByRole('heading', { name: 'không có quyền' }).waitFor();
   await picture(other, 'no-right');
@@ -94,7 +101,7 @@ await check('an account that is disabled is out at once, and its page asks to si
   await signIn(other, 'binh.nv', OTHER);
   await other.locator('nav.rail').waitFor();
   await page.getByRole('button', { name: 'Sửa tài khoản Nguyễn Văn Bình' }).click();
-  await page.getByLabel(/^Khóa tài khoản/).check();
+  await page.getByRole('checkbox', { name: 'Khóa tài khoản' }).check();
   await page.getByRole('button', { name: 'Lưu' }).click();
   await page.getByText('Đã khóa').waitFor();
   const before = complaints.length;
@@ -123,6 +130,26 @@ await check('on a phone the pages fit, in English too', async () => {
   await phone.goto(`${base}/accounts`);
   await phone.getByRole('button', { name: 'Thêm tài khoản' }).click();
   await picture(phone, 'phone-form');
+  await leave();
+});
+
+await check('the auditor reads who looked at what and why', async () => {
+  await page.goto(`${base}/accounts`);
+  await page.getByRole('button', { name: 'Thêm tài khoản' }).click();
+  await page.getByLabel('Họ tên').fill('Trần Thị Kiểm');
+  await page.getByLabel('Tên đăng nhập').fill('kiem');
+  await page.getByLabel('Mật khẩu', { exact: true }).fill(OTHER);
+  await page.getByRole('checkbox', { name: 'Người kiểm tra nhật ký' }).check();
+  await page.getByRole('button', { name: 'Lưu' }).click();
+  await page.getByRole('heading', { name: '3 tài khoản' }).waitFor();
+  const { page: auditor, leave } = await person();
+  provoke(401, '/session');
+  await auditor.goto(base);
+  await signIn(auditor, 'kiem', OTHER);
+  await auditor.waitForURL(`${base}/audit`);
+  const looked = auditor.getByRole('row', { name: /binh.nv/ }).filter({ hasText: 'Tin báo của người dân' });
+  await looked.first().getByText('xem lại').first().waitFor();
+  await picture(auditor, 'audit');
   await leave();
 });
 

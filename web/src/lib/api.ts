@@ -6,6 +6,7 @@ import type {
   Account,
   AccountDraft,
   AlertEvent,
+  AuditLine,
   Camera,
   CameraDraft,
   CameraHealth,
@@ -74,6 +75,9 @@ export const api = {
   /** Somebody's hand is on the page. */
   imHere: () => ask<void>('PUT', '/session/seen'),
   changePassword: (old_password: string, password: string) => ask<void>('PUT', '/session/password', { old_password, password }),
+  audit: (query: URLSearchParams) => ask<{ lines: AuditLine[]; next: number | null }>('GET', `/audit?${query}`),
+  /** Why it is looked at. */
+  setPurpose: (purpose: string) => ask<void>('PUT', '/session/purpose', { purpose }),
   setUp: (draft: SetUpDraft) => ask<Me>('POST', '/setup', draft),
   accounts: () => ask<{ accounts: Account[] }>('GET', '/accounts').then((a) => a.accounts),
   addAccount: (draft: AccountDraft) => ask<Account>('POST', '/accounts', draft),

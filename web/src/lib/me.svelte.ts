@@ -41,6 +41,16 @@ class Myself {
     return this.me?.actions.includes(action) ?? false;
   }
 
+  /** Whether it has to be said first why it is looked at. */
+  get owesReason(): boolean {
+    return this.me !== null && !this.me.open && this.me.purpose === null;
+  }
+
+  async say(purpose: string): Promise<void> {
+    await api.setPurpose(purpose);
+    if (this.me) this.me = { ...this.me, purpose };
+  }
+
   async signOut(): Promise<void> {
     await api.signOut().catch(() => undefined);
     location.assign('/');

@@ -78,7 +78,7 @@ export type Page =
   | { name: 'camera'; id: number }
   | { name: 'camera-edit'; id: number }
   | { name: 'storage' | 'gaps' | 'locks' | 'planned' }
-  | { name: 'accounts' | 'account' | 'setup' }
+  | { name: 'accounts' | 'account' | 'audit' | 'setup' }
   | { name: 'unknown' };
 
 export function pageOf(path: string): Page {
@@ -106,7 +106,7 @@ export function pageOf(path: string): Page {
     if (name) return { name };
   }
   if (part.length === 1) {
-    const name = (['accounts', 'account', 'setup'] as const).find((name) => name === part[0]);
+    const name = (['accounts', 'account', 'audit', 'setup'] as const).find((name) => name === part[0]);
     if (name) return { name };
   }
   return { name: 'unknown' };

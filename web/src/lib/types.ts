@@ -118,6 +118,8 @@ export interface Me {
   grants: Grant[];
   actions: Action[];
   wall_only: boolean;
+  /** Why they look, as said last. */
+  purpose: string | null;
   token: string;
   ends_us: number | null;
 }
@@ -130,6 +132,21 @@ export interface Account {
   made_us: number;
   disabled_us: number | null;
   signed_in_us: number | null;
+}
+
+/** A line of the log of who looked at what. */
+export interface AuditLine {
+  id: number;
+  time_us: number;
+  who: string;
+  role: string | null;
+  action: string;
+  what: string;
+  camera: number | null;
+  start_us: number | null;
+  end_us: number | null;
+  reason: string | null;
+  address: string;
 }
 
 export interface AccountDraft {
