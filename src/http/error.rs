@@ -138,14 +138,7 @@ impl ApiError {
                 let en = "say first what it is for; the reason is written to the log";
                 (StatusCode::PRECONDITION_REQUIRED, vec![Refusal::new("purpose", vi, en)])
             }
-            Self::TooMany(seconds) => {
-                let refusal = Refusal::new(
-                    "password",
-                    format!("đã thử sai nhiều lần; chờ {seconds} giây rồi thử lại"),
-                    format!("tried wrongly too often; wait {seconds} s and try again"),
-                );
-                (StatusCode::TOO_MANY_REQUESTS, vec![refusal])
-            }
+            Self::TooMany(seconds) => (StatusCode::TOO_MANY_REQUESTS, vec![too_many(seconds)]),
             Self::Internal(why) => {
                 tracing::error!(why, "a request failed");
                 let vi = "máy chủ gặp lỗi và đã ghi vào nhật ký; hãy thử lại, nếu còn lỗi thì báo người quản trị";
@@ -154,6 +147,14 @@ impl ApiError {
             }
         }
     }
+}
+
+fn too_many(seconds: i64) -> Refusal {
+    Refusal::new(
+        "password",
+        format!("đã thử sai nhiều lần; chờ {seconds} giây rồi thử lại"),
+        format!("tried wrongly too often; wait {seconds} s and try again"),
+    )
 }
 
 #[derive(Serialize)]

@@ -22,7 +22,7 @@ create index audit_camera on audit (camera, id);
 
 -- Where the log ends, so that lines cut from its end are missed; one row.
 create table audit_head (
-    id bigint not null primary key, -- 1
+    id bigint not null primary key, -- always 1
     last bigint not null, -- the newest line
     sha256 text not null -- its hash
 );
