@@ -4,7 +4,9 @@
 //! listener), then drain what they sent: recorder, vision, events; the store closes last.
 
 mod alarms;
+pub mod audit;
 mod fleet;
+mod place;
 mod summary;
 mod timekeeper;
 pub mod usage;
@@ -27,6 +29,7 @@ use crate::{
         board::{Board, Change},
         clock::Clock,
         counters::Counters,
+        secrets,
         stop::Stop,
         tasks::{ShortTasks, Tasks},
         throttle::Throttle,
@@ -37,6 +40,8 @@ use crate::{
 };
 
 use fleet::Fleet;
+use place::lock_data;
+pub use place::{is_running, open_store, open_store_there};
 pub use summary::Summary;
 use timekeeper::Timekeeper;
 use usage::PeakMemory;
@@ -53,67 +58,6 @@ const CHANGES_LOOKED_AT: u32 = 1000;
 
 /// How a run ends that was asked to, for the evidence of the gap that follows.
 const STOPPED: &str = "stopped by a person or the service manager (a signal)";
-
-/// The database in a data folder.
-const DATABASE: &str = "vonglau.db";
-
-/// Opens the database of a data folder, making the folder when it is not there.
-///
-/// # Errors
-/// A [`Refusal`] naming the folder when it cannot be made or written.
-pub async fn open_store(data: &Path) -> anyhow::Result<Store> {
-    std::fs::create_dir_all(data).map_err(|error| unwritable(data, &error))?;
-    Ok(Store::open(&data.join(DATABASE)).await?)
-}
-
-/// Opens the database of a data folder that has one: what only looks must not make a folder of a mistyped name.
-///
-/// # Errors
-/// A [`Refusal`] naming the folder when there is no database in it.
-pub async fn open_store_there(data: &Path) -> anyhow::Result<Store> {
-    match data.join(DATABASE).try_exists() {
-        Ok(true) => open_store(data).await,
-        Ok(false) => Err(Refusal::new(
-            data.display().to_string(),
-            "ở đây chưa có dữ liệu của Vọng Lâu; hãy xem lại --data, hoặc chạy vonglau serve một lần để tạo",
-            "there is no data of Vọng Lâu here; look at --data again, or run vonglau serve once to make it",
-        )
-        .into()),
-        Err(error) => Err(unwritable(data, &error).into()),
-    }
-}
-
-fn unwritable(folder: &Path, error: &std::io::Error) -> Refusal {
-    Refusal::new(
-        folder.display().to_string(),
-        format!("không ghi được vào thư mục dữ liệu ({error}); hãy cấp quyền ghi hoặc chọn thư mục khác bằng --data"),
-        format!("the data folder cannot be written ({error}); give write permission or choose another with --data"),
-    )
-}
-
-/// Takes the data folder for this process until the file is dropped.
-fn lock_data(data: &Path) -> Result<std::fs::File, Refusal> {
-    std::fs::create_dir_all(data).map_err(|error| unwritable(data, &error))?;
-    let path = data.join("vonglau.lock");
-    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(|error| unwritable(data, &error))?;
-    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(Refusal::new(
-            data.display().to_string(),
-            "thư mục dữ liệu đang được một chương trình vonglau khác dùng; hãy dừng chương trình đó hoặc chọn --data khác",
-            "the data folder is in use by another vonglau; stop that one or choose another --data",
-        )),
-        Err(error) => Err(unwritable(data, &error.into())),
-    }
-}
-
-/// Whether a service uses the data folder now.
-#[must_use]
-pub fn is_running(data: &Path) -> bool {
-    let Ok(file) = std::fs::File::open(data.join("vonglau.lock")) else { return false };
-    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockShared).is_err()
-}
 
 async fn listen(addr: SocketAddr) -> Result<TcpListener, Refusal> {
     config::check_listen(addr)?;
@@ -165,6 +109,8 @@ impl Seeing<'_> {
         core.spawn("retention", sweeper::run(parts, self.stop.clone()));
         let expiry = events::expiry::run(self.store.clone(), self.config.data.clone(), self.stop.clone());
         core.spawn("expiry", expiry);
+        let (store, data, clock) = (self.store.clone(), self.config.data.clone(), self.clock.clone());
+        core.spawn("audit-seal", audit::run(store, data, clock, self.stop.clone()));
         core.spawn("search", search::run(self.store.clone(), self.clock.clone(), self.stop.clone()));
     }
 
@@ -205,6 +151,8 @@ impl Seeing<'_> {
 
 /// Everything that runs, in the order in which it was started.
 struct Running {
+    /// The token of the set-up link.
+    setup: String,
     config: Config,
     clock: Clock,
     timekeeper: Timekeeper,
@@ -233,13 +181,14 @@ pub async fn serve(
     config: Config,
     record_only: bool,
     stop: Stop,
-    ready: impl FnOnce(SocketAddr),
+    ready: impl FnOnce(SocketAddr, Option<&str>),
 ) -> anyhow::Result<Summary> {
     let listener = listen(config.listen).await?;
     let addr = listener.local_addr()?;
     let lock = lock_data(&config.data)?;
     let mut running = start(config, record_only, stop, listener).await?;
-    ready(addr);
+    let without_accounts = !running.store.has_accounts().await?;
+    ready(addr, without_accounts.then_some(running.setup.as_str()));
     let outcome = running.watch().await;
     let summary = running.drain().await;
     drop(lock);
@@ -257,6 +206,7 @@ async fn remind(store: &Store, vision: Option<&Vision>) {
 }
 
 async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListener) -> anyhow::Result<Running> {
+    let setup = secrets::token()?;
     let (clock, counters, board) = (Clock::machine(), Arc::new(Counters::default()), Arc::new(Board::default()));
     let store = open_store(&config.data).await?;
     let (mut core, mut pages) = (Tasks::new(), Tasks::new());
@@ -295,15 +245,17 @@ async fn start(config: Config, record_only: bool, stop: Stop, listener: TcpListe
         live: recorder.live(),
         stills: Arc::new(http::Stills::new(stills)),
         vision: vision.clone(),
+        setup: Some(secrets::token_hash(&setup).into()),
+        looks: http::Looks::default(),
         // A name is given at set-up, which comes with accounts; until then the pages show the product's.
         site: String::new(),
         stop: stop.clone(),
         tasks: short.clone(),
         on_config: Arc::clone(&changed),
     };
-    let pages_stop = stop.clone();
-    pages.spawn("pages", http::serve(listener, state, pages_stop));
+    pages.spawn("pages", http::serve(listener, state, stop.clone()));
     Ok(Running {
+        setup,
         config,
         clock,
         timekeeper,

@@ -5,6 +5,7 @@ mod say;
 
 mod accept_disk;
 mod analyze;
+mod audit;
 mod camera;
 mod capacity;
 mod check;
@@ -14,6 +15,7 @@ mod model;
 mod reindex;
 mod serve;
 mod sim;
+mod user;
 mod verify;
 mod ways;
 
@@ -65,6 +67,12 @@ enum Command {
     /// Thêm, nhập, liệt kê, gỡ camera / Add, import, list and remove cameras
     #[command(subcommand)]
     Camera(camera::CameraCommand),
+    /// Thêm, đặt mật khẩu, khóa, liệt kê tài khoản / Add, disable and list accounts, set passwords
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// Nhật ký ai đã xem gì: kiểm tra, niêm phong / The log of who looked at what: verify, seal
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Dùng ổ lưu hình mới, trống / Take a new, empty disk as the store
     AcceptDisk(PlaceArgs),
     /// Bộ nhận dạng mang đến có dùng được không / Can a detector be used?
@@ -151,6 +159,8 @@ pub fn run() -> ExitCode {
         Command::Analyze(args) => analyze::run(&args),
         Command::Check(args) => in_runtime(check::run(args)),
         Command::Camera(command) => in_runtime(camera::run(command)),
+        Command::User(command) => in_runtime(user::run(command)),
+        Command::Audit(command) => in_runtime(audit::run(command)),
         Command::AcceptDisk(args) => in_runtime(accept_disk::run(args)),
         Command::Model(command) => model::run(&command),
         Command::Reindex(args) => in_runtime(reindex::run(args)),

@@ -55,3 +55,19 @@ fn a_person_finds_watches_keeps_and_takes_away_what_was_recorded() {
     cameras.program.end();
     h265.program.end();
 }
+
+#[test]
+fn a_person_makes_the_first_account_gives_rights_and_signs_in() {
+    let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
+    let data = tempfile::tempdir().expect("a folder");
+    let cameras = Cameras::start(&["--cameras", "1", "--size", "320x180", "--fps", "5", "--sub-size", "320x180"]);
+    let house = House::start(data.path(), &["--record-only"]);
+    house.add_cameras(&cameras.urls);
+    let setup = house.setup.clone().expect("a link while there are no accounts");
+    let mut command = Command::new("node");
+    command.arg("e2e/accounts.mjs").current_dir(web).env("BASE_URL", &house.base).env("SETUP_URL", setup);
+    let output = wait::output(&mut command);
+    println!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success());
+    house.stop();
+}

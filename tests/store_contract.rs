@@ -1,8 +1,12 @@
 //! Every function of the store, on SQLite (in memory and in a file) and, when `TEST_POSTGRES_URL` names a server, on
 //! PostgreSQL.
 
+#[path = "store_contract/accounts.rs"]
+mod accounts;
 #[path = "store_contract/alarms.rs"]
 mod alarms;
+#[path = "store_contract/audit.rs"]
+mod audit;
 #[path = "store_contract/cameras.rs"]
 mod cameras;
 #[path = "store_contract/engines.rs"]

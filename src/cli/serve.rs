@@ -30,11 +30,19 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     start_log(config.log.as_str());
     let (stop, signals) = (Stop::new(), Signals::watch(args.until_stdin_ends)?);
     let summary = args.summary;
-    let serving = app::serve(config, args.record_only, stop.clone(), move |addr| {
+    let serving = app::serve(config, args.record_only, stop.clone(), move |addr, setup| {
         if summary {
-            say!("{}", serde_json::json!({ "listen": addr.to_string() }));
+            let setup = setup.map(|token| format!("http://{addr}/setup#{token}"));
+            say!("{}", serde_json::json!({ "listen": addr.to_string(), "setup": setup }));
         } else {
             say!("Vọng Lâu: http://{addr}/");
+            if let Some(token) = setup {
+                say!("Chưa có tài khoản: ai dùng máy này cũng xem được mọi camera. Tạo tài khoản quản trị (một lần):");
+                say!(
+                    "There are no accounts yet: whoever uses this machine sees every camera. Make the first one here:"
+                );
+                say!("  http://{addr}/setup#{token}");
+            }
         }
     });
     let done = tokio::select! {

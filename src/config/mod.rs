@@ -2,8 +2,8 @@
 //!
 //! In: one TOML file (`config/example.toml` shows every key), or nothing. Out: a checked [`Config`], or every
 //! problem at once, each with its key and what to do. Cameras, clusters, shapes and rules are not configuration:
-//! they live in the database. Refuses unknown keys, relative `data`, addresses other machines could reach (there
-//! are no accounts yet), and files over 64 KiB. Does not look whether folders or models exist: `check` and the
+//! they live in the database. Refuses unknown keys, relative `data`, addresses other machines could reach (it
+//! does not speak TLS yet), and files over 64 KiB. Does not look whether folders or models exist: `check` and the
 //! rooms that use them do.
 
 mod file;
@@ -188,12 +188,12 @@ pub fn check_listen(address: SocketAddr) -> Result<(), Refusal> {
     Err(Refusal::new(
         "listen",
         format!(
-            "{address} mở cho máy khác, mà phiên bản này chưa có tài khoản: ai vào được cũng xem được mọi camera. \
+            "{address} mở cho máy khác, mà phiên bản này chưa mã hóa đường truyền: mật khẩu và hình sẽ đi trần trên mạng. \
              Dùng \"127.0.0.1:{port}\"; từ máy khác, mở qua đường hầm SSH (ssh -L {port}:127.0.0.1:{port} máy-này)."
         ),
         format!(
-            "{address} is open to other machines, and this version has no accounts yet: whoever reaches it sees every \
-             camera. Use \"127.0.0.1:{port}\"; from another machine, go through SSH \
+            "{address} is open to other machines, and this version does not speak TLS yet: passwords and pictures would \
+             cross the network in the open. Use \"127.0.0.1:{port}\"; from another machine, go through SSH \
              (ssh -L {port}:127.0.0.1:{port} this-machine)."
         ),
     ))

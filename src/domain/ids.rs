@@ -40,6 +40,8 @@ ids! {
     LockId,
     /// An outage declared beforehand.
     PlannedId,
+    /// A person's account; the row is never deleted.
+    AccountId,
     /// One object followed over time, unique within a site.
     TrackId,
 }

@@ -3,7 +3,9 @@
 //! Everything else in the house speaks in these types. They are checked when they are made, so that a wrong
 //! state cannot be written afterwards. May import: std, serde, bytes, thiserror.
 
+pub mod account;
 pub mod alarm;
+pub mod audit;
 pub mod camera;
 pub mod colour;
 pub mod detection;

@@ -4,6 +4,7 @@ use axum::{Json, extract::State, http::StatusCode, response::Response};
 use serde::Serialize;
 
 use super::{
+    access::Reach,
     body::{Given, created},
     error::ApiError,
     health,
@@ -101,10 +102,9 @@ impl CameraJson {
     }
 }
 
-pub(super) async fn list(_: Actor, State(state): State<AppState>) -> Result<Json<CameraList>, ApiError> {
-    let cameras = state.store.cameras().await?;
-    let cameras =
-        cameras.into_iter().map(|camera| CameraJson::new(camera, &state.board, state.clock.media())).collect();
+pub(super) async fn list(reach: Reach, State(state): State<AppState>) -> Result<Json<CameraList>, ApiError> {
+    let cameras = state.store.cameras().await?.into_iter().filter(|camera| reach.has(camera.id));
+    let cameras = cameras.map(|camera| CameraJson::new(camera, &state.board, state.clock.media())).collect();
     Ok(Json(CameraList { cameras }))
 }
 
@@ -154,8 +154,13 @@ pub(super) async fn retire(actor: Actor, State(state): State<AppState>, Id(id): 
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn clusters(_: Actor, State(state): State<AppState>) -> Result<Json<ClusterList>, ApiError> {
-    let clusters = state.store.clusters().await?;
+/// Those with a camera within reach.
+pub(super) async fn clusters(reach: Reach, State(state): State<AppState>) -> Result<Json<ClusterList>, ApiError> {
+    let mut clusters = state.store.clusters().await?;
+    if let Reach::Only(_) = &reach {
+        let cameras = state.store.cameras().await?;
+        clusters.retain(|(id, _)| cameras.iter().any(|c| c.cluster == Some(*id) && reach.has(c.id)));
+    }
     let clusters = clusters.into_iter().map(|(id, name)| ClusterJson { id, name }).collect();
     Ok(Json(ClusterList { clusters }))
 }

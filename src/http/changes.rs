@@ -9,8 +9,8 @@ use axum::{
 use futures::{Stream, StreamExt, stream};
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 
-use super::state::AppState;
-use crate::{domain::query::Actor, runtime::board::Change};
+use super::{access::Reach, state::AppState};
+use crate::{runtime::board::Change, store::Store};
 
 /// A comment this often keeps the line open and finds out who left.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -18,15 +18,31 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const COME_BACK: Duration = Duration::from_secs(2);
 
 pub(super) async fn stream(
-    _: Actor,
+    reach: Reach,
     State(state): State<AppState>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     // Listening begins before the answer: nothing that changes after a page has its answer is missed.
-    let changes = BroadcastStream::new(state.board.listen()).map(|change| Ok(named(change)));
+    let store = state.store.clone();
+    let changes = BroadcastStream::new(state.board.listen()).filter_map(move |change| {
+        let (store, reach) = (store.clone(), reach.clone());
+        async move { is_within(&store, &reach, &change).await.then(|| Ok(named(change))) }
+    });
     let hello = stream::once(async { Ok(Event::default().retry(COME_BACK).comment("xin chào")) });
     let stop = state.stop.clone();
     let until_stop = hello.chain(changes).take_until(async move { stop.asked().await });
     Sse::new(until_stop).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+}
+
+/// Whether what changed is of a camera within reach.
+async fn is_within(store: &Store, reach: &Reach, change: &Result<Change, BroadcastStreamRecvError>) -> bool {
+    match (reach, change) {
+        (Reach::All, _) => true,
+        (_, Ok(Change::Status(camera) | Change::Picture(camera))) => reach.has(*camera),
+        (_, Ok(Change::Event(event))) => {
+            matches!(store.event(*event).await, Ok(Some(event)) if reach.has(event.camera))
+        }
+        _ => true,
+    }
 }
 
 fn named(change: Result<Change, BroadcastStreamRecvError>) -> Event {

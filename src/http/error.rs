@@ -18,6 +18,8 @@ use crate::{
 pub enum ApiError {
     /// 400: something given cannot be used; all of it is named.
     Wrong(Vec<Refusal>),
+    /// 401: nobody is signed in.
+    SignIn,
     /// 403: not from here, or not by you.
     Forbidden(Refusal),
     /// 404: there is no such thing.
@@ -36,6 +38,10 @@ pub enum ApiError {
     NotJson,
     /// 416 (RFC 9110 §15.5.17): the range lies outside; holds the full length in bytes.
     OutsideRange(u64),
+    /// 428: it has to be said why first.
+    Purpose,
+    /// 429: tried too often; holds for how many seconds to wait.
+    TooMany(i64),
     /// 500: our fault. The text is for the log only.
     Internal(String),
 }
@@ -55,6 +61,7 @@ impl ApiError {
             "planned" => "lịch ngừng",
             "alarm" => "báo động",
             "route" => "hành trình",
+            "account" => "tài khoản",
             other => other,
         };
         Self::NotFound(Refusal::new(
@@ -77,6 +84,11 @@ impl ApiError {
     fn parts(self) -> (StatusCode, Vec<Refusal>) {
         match self {
             Self::Wrong(refusals) => (StatusCode::BAD_REQUEST, refusals),
+            Self::SignIn => {
+                let vi = "chưa đăng nhập hoặc phiên đã hết; hãy đăng nhập";
+                let en = "nobody is signed in, or the session has ended; sign in";
+                (StatusCode::UNAUTHORIZED, vec![Refusal::new("session", vi, en)])
+            }
             Self::Forbidden(refusal) => (StatusCode::FORBIDDEN, vec![refusal]),
             Self::NotFound(refusal) => (StatusCode::NOT_FOUND, vec![refusal]),
             Self::Method => {
@@ -121,6 +133,12 @@ impl ApiError {
                 );
                 (StatusCode::RANGE_NOT_SATISFIABLE, vec![refusal])
             }
+            Self::Purpose => {
+                let vi = "chưa nêu mục đích xem; hãy chọn một lý do rồi làm tiếp, lý do được ghi vào nhật ký";
+                let en = "say first what it is for; the reason is written to the log";
+                (StatusCode::PRECONDITION_REQUIRED, vec![Refusal::new("purpose", vi, en)])
+            }
+            Self::TooMany(seconds) => (StatusCode::TOO_MANY_REQUESTS, vec![too_many(seconds)]),
             Self::Internal(why) => {
                 tracing::error!(why, "a request failed");
                 let vi = "máy chủ gặp lỗi và đã ghi vào nhật ký; hãy thử lại, nếu còn lỗi thì báo người quản trị";
@@ -129,6 +147,14 @@ impl ApiError {
             }
         }
     }
+}
+
+fn too_many(seconds: i64) -> Refusal {
+    Refusal::new(
+        "password",
+        format!("đã thử sai nhiều lần; chờ {seconds} giây rồi thử lại"),
+        format!("tried wrongly too often; wait {seconds} s and try again"),
+    )
 }
 
 #[derive(Serialize)]
@@ -142,11 +168,20 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let parts = if let Self::Parts(spans) = &self { Some(spans.clone()) } else { None };
         let length = if let Self::OutsideRange(len) = self { Some(len) } else { None };
+        let wait = if let Self::TooMany(seconds) = self { Some(seconds) } else { None };
         let (status, errors) = self.parts();
         let mut response = (status, Json(Errors { errors, parts })).into_response();
         let content_range = length.and_then(|len| HeaderValue::try_from(format!("bytes */{len}")).ok());
+        let headers = response.headers_mut();
         if let Some(value) = content_range {
-            response.headers_mut().insert(header::CONTENT_RANGE, value);
+            headers.insert(header::CONTENT_RANGE, value);
+        }
+        if let Some(seconds) = wait {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 9110 §15.5.2 asks for one; a browser knows no dialog for this.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Session"));
         }
         response
     }

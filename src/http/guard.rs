@@ -5,17 +5,22 @@
 //! not answer) and an `Origin`, when there is one, must be ours.
 
 use axum::{
-    extract::{Request, State},
+    RequestExt,
+    body::{Body, HttpBody},
+    extract::{Path, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use futures::StreamExt;
 
 use super::{
-    access::admit,
+    access::{Lasting, admit},
+    audit,
     error::ApiError,
     params::Params,
     routes::{Action, Route, TABLE},
+    state::AppState,
 };
 use crate::domain::refusal::Refusal;
 
@@ -56,20 +61,63 @@ pub(super) async fn keep_out(request: Request, next: Next) -> Response {
 }
 
 /// In front of every row: who asks, may they, and are all query parameters known.
-pub(super) async fn gate(State(row): State<&'static Route>, mut request: Request, next: Next) -> Response {
-    let actor = match admit(request.extensions(), row.action) {
-        Ok(actor) => actor,
-        Err(error) => return error.into_response(),
-    };
-    request.extensions_mut().insert(actor);
-    // A page may carry any query (a link from a mail program adds its own); the API takes what it knows.
-    if row.action != Action::None || is_api(row.path) {
-        match Params::read(request.uri(), row.query) {
-            Ok(params) => request.extensions_mut().insert(params),
-            Err(refusals) => return ApiError::from(refusals).into_response(),
-        };
+pub(super) async fn gate(
+    State((row, state)): State<(&'static Route, AppState)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match let_in(row, &state, request).await {
+        Ok((request, signed_in, lasting)) => {
+            let mut response = lasts(next.run(request).await, lasting);
+            if signed_in {
+                // The next person at this machine must not find it in the browser's store.
+                response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            }
+            response
+        }
+        Err(error) => error.into_response(),
     }
-    next.run(request).await
+}
+
+async fn let_in(row: &Route, state: &AppState, mut request: Request) -> Result<(Request, bool, Lasting), ApiError> {
+    // A page may carry any query (a link from a mail program adds its own); the API takes what it knows.
+    let free = row.action == Action::Public && !is_api(row.path);
+    let read = if free { Ok(Params::default()) } else { Params::read(request.uri(), row.query) };
+    let id = request.extract_parts::<Path<String>>().await.ok().and_then(|Path(text)| text.parse().ok());
+    // Whoever may not ask learns nothing of how to ask.
+    let mut params = read.as_ref().cloned().unwrap_or_default();
+    let parts = (request.method(), request.headers(), request.extensions());
+    let admitted = admit(state, row, parts, id, &mut params).await?;
+    read?;
+    if let Some(role) = admitted.role {
+        tracing::debug!(actor = admitted.actor.name, role = role.name(), what = row.path, "let in");
+    }
+    if admitted.role.is_some() {
+        // Before, not after: what cannot be written down is not shown.
+        audit::tell(state, row, request.uri(), &params, &admitted).await?;
+    }
+    let (signed_in, lasting) = (admitted.who.account.is_some(), Lasting::new(state, &admitted.who));
+    let extensions = request.extensions_mut();
+    extensions.insert(params);
+    extensions.insert(admitted.actor);
+    extensions.insert(admitted.reach);
+    extensions.insert(admitted.who);
+    extensions.insert(lasting.clone());
+    Ok((request, signed_in, lasting))
+}
+
+/// A body that takes long ends when whoever asked for it no longer may.
+fn lasts(response: Response, lasting: Lasting) -> Response {
+    const SHORT_BYTES: u64 = 1 << 20;
+    let length = response.body().size_hint().exact();
+    if length.is_some_and(|bytes| bytes <= SHORT_BYTES) {
+        return response;
+    }
+    let (mut head, body) = response.into_parts();
+    if let Some(bytes) = length {
+        head.headers.entry(header::CONTENT_LENGTH).or_insert(HeaderValue::from(bytes));
+    }
+    Response::from_parts(head, Body::from_stream(body.into_data_stream().take_until(lasting.ended())))
 }
 
 /// Whether a path belongs to the API, where nothing falls back to a page.

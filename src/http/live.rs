@@ -16,6 +16,7 @@ use axum::{
 use serde_json::json;
 
 use super::{
+    access::{Lasting, SOCKET_PROTOCOL},
     cameras,
     error::ApiError,
     media::{self, Asked, Purpose},
@@ -48,7 +49,7 @@ pub(super) async fn stream(
     State(state): State<AppState>,
     Id(id): Id,
     params: Params,
-    asked: Asked,
+    (asked, lasting): (Asked, Lasting),
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
     let kind = video::stream(&params)?.unwrap_or(StreamKind::Sub);
@@ -60,7 +61,15 @@ pub(super) async fn stream(
     })?;
     let now = state.clock.media().us();
     let span = Span { start_us: now, end_us: now };
-    media::serve_media(&state, &actor, &asked, &camera, span, Purpose::Watch { upgrade, kind }).await
+    media::serve_media(
+        &state,
+        &actor,
+        &asked,
+        &camera,
+        span,
+        Purpose::Watch { upgrade, kind, lasting: Box::new(lasting) },
+    )
+    .await
 }
 
 /// The wanted stream, or the main one of a camera that has no other.
@@ -69,6 +78,7 @@ pub(super) fn watch(
     camera: &Camera,
     upgrade: WebSocketUpgrade,
     kind: StreamKind,
+    lasting: Box<Lasting>,
 ) -> Result<Response, ApiError> {
     let stream = camera.stream(kind).or_else(|| camera.stream(StreamKind::Main)).ok_or_else(|| {
         let (vi, en) =
@@ -77,11 +87,15 @@ pub(super) fn watch(
     })?;
     let watcher = state.live.watch(stream.id, state.clock.boot());
     let (stop, camera) = (state.stop.clone(), camera.id);
+    let upgrade = upgrade.protocols([SOCKET_PROTOCOL]);
     let upgrade = upgrade.max_message_size(HEARD_BYTES_MAX).max_frame_size(HEARD_BYTES_MAX);
     Ok(upgrade
         .on_upgrade(async move |mut socket| {
             let why = match watcher {
-                Some(watcher) => show(&mut socket, watcher, &stop).await,
+                Some(watcher) => tokio::select! {
+                    why = show(&mut socket, watcher, &stop) => why,
+                    () = lasting.ended() => "the session ended",
+                },
                 None => refuse(&mut socket).await,
             };
             tracing::debug!(%camera, why, "a live view ended");

@@ -4,6 +4,7 @@ use axum::{Json, extract::State, http::StatusCode, response::Response};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    access::Reach,
     body::{Given, created},
     error::ApiError,
     params::{Id, Params},
@@ -101,17 +102,22 @@ pub(super) struct PlannedDraft {
     reason: String,
 }
 
-pub(super) async fn list(_: Actor, State(state): State<AppState>) -> Result<Json<LockList>, ApiError> {
-    let locks = state.store.locks().await?.into_iter().map(LockJson::from).collect();
+pub(super) async fn list(reach: Reach, State(state): State<AppState>) -> Result<Json<LockList>, ApiError> {
+    let locks = state.store.locks().await?.into_iter();
+    let locks = locks.filter(|lock| reach.has(lock.camera)).map(LockJson::from).collect();
     Ok(Json(LockList { locks }))
 }
 
 pub(super) async fn add(
     actor: Actor,
+    reach: Reach,
     State(state): State<AppState>,
     Given(draft): Given<LockDraft>,
 ) -> Result<Response, ApiError> {
     let cameras = checked(draft.cameras)?;
+    if let Some(foreign) = cameras.iter().find(|camera| !reach.has(**camera)) {
+        return Err(ApiError::no("camera", foreign.0));
+    }
     let span = span(draft.start_us, draft.end_us)?;
     let (store, now) = (state.store.clone(), state.now());
     let (reason, until_us) = (draft.reason, draft.until_us);
@@ -126,13 +132,14 @@ pub(super) async fn remove(actor: Actor, State(state): State<AppState>, Id(id): 
 }
 
 pub(super) async fn list_planned(
-    _: Actor,
+    reach: Reach,
     State(state): State<AppState>,
     params: Params,
 ) -> Result<Json<PlannedList>, ApiError> {
     let start_us = params.time_us("from")?.unwrap_or(state.clock.media().us() - DAY_US);
     let asked = span(start_us, params.time_us("to")?.unwrap_or(i64::MAX))?;
-    let planned = state.store.planned_in(asked).await?.into_iter().map(PlannedJson::from).collect();
+    let planned = state.store.planned_in(asked).await?.into_iter();
+    let planned = planned.filter(|planned| reach.has_any(planned.camera)).map(PlannedJson::from).collect();
     Ok(Json(PlannedList { planned }))
 }
 

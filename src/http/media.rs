@@ -13,6 +13,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 
 use super::{
+    access::Lasting,
     cameras,
     error::ApiError,
     events, live,
@@ -52,7 +53,7 @@ pub(super) enum Purpose<'a> {
     /// To watch here.
     Playback { stream: Option<StreamKind> },
     /// To watch what comes.
-    Watch { upgrade: WebSocketUpgrade, kind: StreamKind },
+    Watch { upgrade: WebSocketUpgrade, kind: StreamKind, lasting: Box<Lasting> },
     /// One picture of what was recorded.
     Still { stream: Option<StreamKind> },
     /// To take away as a file.
@@ -163,7 +164,7 @@ pub(super) async fn serve_media(
             response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
             Ok(response)
         }
-        Purpose::Watch { upgrade, kind } => live::watch(state, camera, upgrade, kind),
+        Purpose::Watch { upgrade, kind, lasting } => live::watch(state, camera, upgrade, kind, lasting),
         Purpose::Still { stream } => {
             let place = key_place(state, camera, MediaTime(span.start_us), stream).await?;
             // The masks in force now hold for what was recorded before them too.

@@ -9,10 +9,12 @@
 //!
 //! Limits: 256 KiB and 30 s a body, 256 connections, 10 s to ask, 16 live views, 24 h a film, 200 events a page, 3 s for answers under way when it stops.
 //!
-//! What it refuses to do: answer another host name, change
+//! What it refuses to do: answer without a session once there is an account, answer another host name, change
 //! anything for a page of another origin, say a password, show an inside error to the outside, write SQL.
 
 mod access;
+mod accounts;
+mod audit;
 mod back_test;
 mod body;
 mod cameras;
@@ -37,6 +39,7 @@ mod routes_followed;
 mod rules;
 mod search;
 mod serve;
+mod session;
 mod shapes;
 /// What handlers may use.
 pub mod state;
@@ -50,6 +53,7 @@ mod video;
 mod web;
 
 pub use access::Peer;
+pub use audit::Looks;
 pub use routes::{router, router_of};
 pub use serve::{CONNECTIONS_MAX, HEAD_MOST, serve, serve_router};
 pub use state::AppState;

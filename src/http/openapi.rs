@@ -29,7 +29,7 @@ fn document(rows: &[Route]) -> Value {
         "info": {
             "title": "Vọng Lâu",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Times are whole microseconds, UTC. Loopback only until accounts exist.",
+            "description": "Times are whole microseconds, UTC. Without accounts everything is for this machine itself; with accounts everything needs the session of POST /api/v1/session, and every change its token in X-Vonglau-Token.",
         },
         "paths": paths,
         "components": { "schemas": schemas },
@@ -58,7 +58,7 @@ fn operation(row: &Route) -> Value {
         "tags": [row.resource],
         "responses": responses,
     });
-    if row.action != Action::None {
+    if row.action != Action::Public {
         operation["x-action"] = json!(format!("{:?}", row.action).to_ascii_lowercase());
     }
     if !parameters.is_empty() {

@@ -62,6 +62,14 @@ impl Params {
             Refusal::new(name, "phải là các số, cách nhau bằng dấu phẩy", "must be numbers with commas between them")
         })
     }
+    /// Names the cameras (or other things) when a person named none.
+    pub(super) fn narrow(&mut self, name: &str, ids: impl Iterator<Item = i64>) {
+        if self.text(name).is_none() {
+            let list: Vec<_> = ids.map(|id| id.to_string()).collect();
+            self.0.retain(|(other, _)| other != name);
+            self.0.push((name.to_owned(), list.join(",")));
+        }
+    }
     /// A time: whole microseconds since 1970 in UTC, or RFC 3339 with its offset.
     pub(super) fn time_us(&self, name: &str) -> Result<Option<i64>, Refusal> {
         let Some(text) = self.text(name) else { return Ok(None) };
@@ -103,7 +111,7 @@ impl Params {
 }
 
 /// The most numbers in one parameter.
-const IDS_MAX: usize = 200;
+const IDS_MAX: usize = 1000;
 
 fn unknown(name: &str, known: &[Param]) -> Refusal {
     let names: Vec<_> = known.iter().map(|p| p.name).collect();

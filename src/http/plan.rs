@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 
-use super::{body::Given, error::ApiError, state::AppState};
+use super::{access::Reach, body::Given, error::ApiError, state::AppState};
 use crate::{
     domain::{
         follow::{Spot, Way},
@@ -77,17 +77,22 @@ struct WayDraft {
     drawn_s: Option<u32>,
 }
 
-pub(super) async fn show(_: Actor, State(state): State<AppState>) -> Result<Json<PlanJson>, ApiError> {
+pub(super) async fn show(reach: Reach, State(state): State<AppState>) -> Result<Json<PlanJson>, ApiError> {
     let spots = state.store.spots().await?;
     let ways = state.store.ways().await?;
     Ok(Json(PlanJson {
-        spots: spots.into_iter().map(|s| SpotJson { camera: s.camera, x: s.x, y: s.y }).collect(),
-        ways: ways.into_iter().map(WayJson::from).collect(),
+        spots: spots
+            .into_iter()
+            .filter(|s| reach.has(s.camera))
+            .map(|s| SpotJson { camera: s.camera, x: s.x, y: s.y })
+            .collect(),
+        ways: ways.into_iter().filter(|w| reach.has(w.from) && reach.has(w.to)).map(WayJson::from).collect(),
     }))
 }
 
 pub(super) async fn change(
     actor: Actor,
+    reach: Reach,
     State(state): State<AppState>,
     Given(draft): Given<PlanDraft>,
 ) -> Result<Json<PlanJson>, ApiError> {
@@ -96,7 +101,7 @@ pub(super) async fn change(
     let (store, count) = (state.store.clone(), ways.len());
     state.change(async move { store.draw_plan(spots, ways).await }).await?;
     tracing::info!(actor = %actor.name, ways = count, "the plan of cameras was drawn anew");
-    show(actor, State(state)).await
+    show(reach, State(state)).await
 }
 
 impl PlanDraft {

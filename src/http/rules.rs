@@ -4,6 +4,7 @@ use axum::{Json, extract::State, http::StatusCode, response::Response};
 use serde::Serialize;
 
 use super::{
+    access::Reach,
     body::{Given, created},
     cameras,
     error::ApiError,
@@ -45,10 +46,10 @@ impl RuleJson {
     }
 }
 
-pub(super) async fn list(_: Actor, State(state): State<AppState>) -> Result<Json<RuleList>, ApiError> {
+pub(super) async fn list(reach: Reach, State(state): State<AppState>) -> Result<Json<RuleList>, ApiError> {
     let cameras = state.store.cameras().await?;
     let mut rules = Vec::new();
-    for rule in state.store.rules().await? {
+    for rule in state.store.rules().await?.into_iter().filter(|rule| reach.has_any(rule.camera)) {
         rules.push(RuleJson::new(&state, &rule, &cameras).await?);
     }
     Ok(Json(RuleList { rules }))

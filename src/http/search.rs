@@ -6,6 +6,7 @@ use axum::{Json, extract::State};
 use serde::Serialize;
 
 use super::{
+    access::{Reach, Who},
     cameras,
     error::ApiError,
     events::{EventJson, or_note},
@@ -17,6 +18,7 @@ use super::{
 use crate::{
     domain::{
         camera::Camera,
+        detection::Class,
         ids::{CameraId, StreamId},
         query::Actor,
         refusal::Refusal,
@@ -36,6 +38,8 @@ use crate::{
 /// The most results of one page.
 const PAGE_MAX: i64 = 200;
 const PAGE_DEFAULT: i64 = 50;
+/// An id no camera has.
+const NO_CAMERA: CameraId = CameraId(0);
 /// The most holes listed of one camera.
 const HOLES_MAX: usize = 20;
 /// Holes that together are shorter are not worth a word, microseconds.
@@ -126,7 +130,7 @@ fn read(params: &Params) -> Result<Asked, Vec<Refusal>> {
 }
 
 pub(super) async fn find(
-    _: Actor,
+    (reach, who): (Reach, Who),
     State(state): State<AppState>,
     params: Params,
 ) -> Result<Json<SearchPage>, ApiError> {
@@ -134,9 +138,22 @@ pub(super) async fn find(
     let now_us = state.clock.media().us();
     let context = search::context(&state.store, now_us).await?;
     let understood = understand(params.text("q").unwrap_or_default(), &context);
+    if understood.search.classes.contains(&Class::Person) && who.owes_a_reason() {
+        return Err(ApiError::Purpose);
+    }
     let by_colour = !understood.search.colours.is_empty();
-    let wanted = Search { source: asked.source, colour_unknown: asked.colour_unknown, ..understood.search.clone() };
-    let cameras = search::cameras_asked(&state.store, &wanted.cameras).await?;
+    let mut wanted = Search { source: asked.source, colour_unknown: asked.colour_unknown, ..understood.search.clone() };
+    let mut cameras = search::cameras_asked(&state.store, &wanted.cameras).await?;
+    if let Reach::Only(within) = &reach {
+        let named = !wanted.cameras.is_empty();
+        let searched = within.iter().copied().filter(|camera| !named || wanted.cameras.contains(camera));
+        wanted.cameras = searched.collect();
+        cameras.retain(|camera| reach.has(camera.id));
+        if wanted.cameras.is_empty() {
+            // No camera means any: what names only others finds nothing.
+            wanted.cameras.push(NO_CAMERA);
+        }
+    }
     let (mut found, mut coverage) = (Vec::new(), Coverage { not_recorded: Vec::new(), down: Vec::new() });
     if understood.intent == Intent::CameraState {
         coverage.down = down(&state, &cameras, now_us).await?;

@@ -2,7 +2,7 @@ use std::{future::Future, path::PathBuf, sync::Arc};
 
 use tokio::sync::Notify;
 
-use super::{error::ApiError, stills::Stills};
+use super::{audit::Looks, error::ApiError, stills::Stills};
 use crate::{
     domain::time::WallTime,
     record::live::Live,
@@ -38,6 +38,10 @@ pub struct AppState {
     pub stills: Arc<Stills>,
     /// Analysis, where it runs.
     pub vision: Option<Vision>,
+    /// Hash of the token of the set-up link; `None`: none was printed.
+    pub setup: Option<Arc<str>>,
+    /// What the audit log has been told of lately.
+    pub looks: Looks,
     /// The name of the installation, shown in the status.
     pub site: String,
     /// Asked: streams of changes and media bodies end.

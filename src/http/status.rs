@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::{body::Given, error::ApiError, params::Id, state::AppState};
+use super::{access::Reach, body::Given, error::ApiError, params::Id, state::AppState};
 use crate::{
     domain::{
         alarm::{Alarm, AlarmKind},
@@ -105,7 +105,13 @@ pub(super) async fn alarm_seen(
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn show(_: Actor, State(state): State<AppState>) -> Json<Status> {
+/// That the program answers.
+pub(super) async fn alive(_: Actor) -> &'static str {
+    "ok\n"
+}
+
+pub(super) async fn show(reach: Reach, State(state): State<AppState>) -> Json<Status> {
+    let (alarms, clocks) = (state.board.alarms().into_iter(), state.board.clocks().into_iter());
     let VisionState { running, detector, why, lacks, notes } = state.board.vision.borrow().clone();
     let capacity = state.board.capacity.borrow().clone();
     Json(Status {
@@ -114,9 +120,9 @@ pub(super) async fn show(_: Actor, State(state): State<AppState>) -> Json<Status
         // In media time, as everything that is shown: a clock that is set wrong is no other day.
         now_us: state.clock.media().us(),
         vision: VisionJson { running, detector, why, lacks, notes, capacity },
-        alarms: state.board.alarms().into_iter().map(AlarmJson::from).collect(),
+        alarms: alarms.filter(|alarm| reach.has_any(alarm.camera)).map(AlarmJson::from).collect(),
         counters: state.counters.all().into_iter().collect(),
-        clocks: state.board.clocks().into_iter().map(clock_json).collect(),
+        clocks: clocks.filter(|(camera, ..)| reach.has(*camera)).map(clock_json).collect(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 pub mod anchor;
 pub mod attention;
+pub mod audit;
 pub mod back_test;
 pub mod backoff;
 pub mod ballot;
@@ -15,13 +16,16 @@ pub mod load;
 pub mod nms;
 pub mod pack;
 pub mod packet_gate;
+pub mod password;
 pub mod path;
 pub mod quota;
 pub mod retention;
+pub mod rights;
 pub mod rules;
 pub mod score;
 pub mod seams;
 pub mod search;
+pub mod sign_in;
 pub mod suspects;
 pub mod timeline;
 pub mod tracker;

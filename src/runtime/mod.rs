@@ -8,6 +8,7 @@ pub mod capacity;
 pub mod clock;
 pub mod counters;
 pub mod queue;
+pub mod secrets;
 pub mod stop;
 pub mod tasks;
 pub mod throttle;

@@ -97,6 +97,16 @@ impl ShortTasks {
     }
 }
 
+/// Runs work that takes the processor for long on a thread where it holds nobody up.
+///
+/// # Errors
+/// The join error when it panicked.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, tokio::task::JoinError> {
+    tokio::task::spawn_blocking(work).await
+}
+
 /// Starts a named operating-system thread.
 ///
 /// # Errors

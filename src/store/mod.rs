@@ -11,7 +11,9 @@
 
 use crate::{domain::refusal::Refusal, runtime::tasks::ShortTasks};
 
+mod accounts;
 mod alarms;
+mod audit;
 mod cameras;
 mod changes;
 mod db;
@@ -31,6 +33,7 @@ mod retention;
 mod rules;
 mod search;
 mod segments;
+mod sessions;
 mod shapes;
 mod spans;
 mod sql;
@@ -38,6 +41,7 @@ mod time;
 mod tracks;
 mod verdicts;
 
+pub use accounts::When;
 pub use changes::ChangeRow;
 pub use expiry::OldEvent;
 pub use health::{HealthSpan, UNSEEN_US};
@@ -48,6 +52,7 @@ pub use locks::{Lock, Planned, REASON_CHARS_MAX};
 pub use retention::{HeldRow, RetentionState, StopCause, Stopped, StreamUse};
 pub use search::{Found, Tally, TallyStep};
 pub use segments::SegmentProgress;
+pub use sessions::Session;
 pub use shapes::{Shape, ShapeKind};
 pub use tracks::{OldTrack, TrackRow, TrackWay, WAYS_MAX};
 pub use verdicts::Review;

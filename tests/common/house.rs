@@ -126,6 +126,8 @@ impl Cameras {
 pub struct House {
     pub program: Program,
     pub base: String,
+    /// The set-up link, while there are no accounts.
+    pub setup: Option<String>,
 }
 
 impl House {
@@ -137,8 +139,9 @@ impl House {
         let fixed = ["serve", "--data", &data, "--listen", "127.0.0.1:0", "--summary", "--until-stdin-ends"];
         let all: Vec<&str> = fixed.iter().chain(more).copied().collect();
         let mut program = Program::start_under(wrapper, &all, env);
-        let base = format!("http://{}", program.json()["listen"].as_str().expect("an address"));
-        Self { program, base }
+        let said = program.json();
+        let base = format!("http://{}", said["listen"].as_str().expect("an address"));
+        Self { program, base, setup: said["setup"].as_str().map(str::to_owned) }
     }
     pub fn get(&self, path: &str) -> Value {
         let text = agent().get(format!("{}{path}", self.base)).call().and_then(|mut r| r.body_mut().read_to_string());

@@ -16,7 +16,7 @@ use serde_json::json;
 use tower::Service;
 use vonglau::http::{
     CONNECTIONS_MAX, Peer,
-    routes::{self, Action, Answer, Method, Route, TABLE},
+    routes::{self, Action, Answer, Method, Route, Scope, TABLE},
 };
 
 use crate::server::Server;
@@ -114,7 +114,8 @@ fn every_answer_carries_the_security_headers() {
 static PANICS: [Route; 1] = [Route {
     method: Method::Get,
     path: "/api/v1/panic",
-    action: Action::None,
+    action: Action::Public,
+    scope: Scope::Any,
     resource: "panic",
     handler: |filter| on(filter, panics),
     summary: "Panics.",

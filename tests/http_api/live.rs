@@ -12,7 +12,7 @@ use vonglau::{
         ids::{CameraId, EventId},
         time::MediaTime,
     },
-    http::routes::{Action, Answer, Method, Route},
+    http::routes::{Action, Answer, Method, Route, Scope},
     runtime::board::{Change, Picture},
 };
 
@@ -142,7 +142,8 @@ fn unknown_pages_lead_to_the_app_and_a_lost_asset_does_not() {
 static ENDLESS: [Route; 1] = [Route {
     method: Method::Get,
     path: "/endless",
-    action: Action::None,
+    action: Action::Public,
+    scope: Scope::Any,
     resource: "endless",
     handler: |filter| on(filter, endless),
     summary: "Never ends.",

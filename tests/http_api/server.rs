@@ -25,12 +25,15 @@ use vonglau::{
     http::{self, AppState, routes::Route},
     logic::path::Way,
     record::live::Live,
-    runtime::{board::Board, clock::Clock, counters::Counters, stop::Stop, tasks::ShortTasks},
+    runtime::{board::Board, clock::Clock, counters::Counters, secrets, stop::Stop, tasks::ShortTasks},
     store::{Store, TrackRow},
 };
 
 /// 2026-11-20 21:04:10 in Vietnam.
 pub const NOW_US: i64 = 1_795_183_450_000_000;
+
+/// The token of the set-up link.
+pub const SETUP: &str = "5e7";
 
 pub struct Server {
     pub runtime: Runtime,
@@ -61,6 +64,8 @@ impl Server {
             live: Live::new(Arc::default()),
             stills: Arc::new(http::Stills::new(None)),
             vision: None,
+            setup: Some(secrets::token_hash(SETUP).into()),
+            looks: http::Looks::default(),
             site: "Xã Thử".into(),
             stop: stop.clone(),
             tasks: ShortTasks::default(),

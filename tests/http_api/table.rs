@@ -170,7 +170,9 @@ fn needed(row: &Route, camera: i64) -> String {
 
 #[test]
 fn every_row_of_the_table_answers_as_it_says() {
-    for row in TABLE {
+    // Accounts and sessions: `rights.rs`.
+    let accounts = |row: &&Route| matches!(row.resource, "session" | "account");
+    for row in TABLE.iter().filter(|row| !accounts(row)) {
         let (server, [camera, shape, rule, event]) = furnished();
         let id = match row.resource {
             "camera" => camera,
@@ -250,7 +252,8 @@ fn answers_are_what_the_document_says() {
         let answer = server.get(&path).ok(200);
         fits(&answer, &schemas[name], schemas, name);
         if let Some(list) = answer.as_object().and_then(|o| o.values().find_map(Value::as_array)) {
-            assert!(!list.is_empty() || name == "ClusterList", "{name} is empty: nothing was compared");
+            let may_be_empty = matches!(name, "ClusterList" | "AccountList" | "Me" | "AuditPage");
+            assert!(!list.is_empty() || may_be_empty, "{name} is empty: nothing was compared");
         }
         checked.insert(name);
     }

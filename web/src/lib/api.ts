@@ -3,7 +3,10 @@ import type { Plan, PlanDraft, Route, RouteDraft, RouteHead } from './follow';
 import type { SearchPage } from './search';
 import type { Storage, StorageSettings } from './storage';
 import type {
+  Account,
+  AccountDraft,
   AlertEvent,
+  AuditLine,
   BackTest,
   Camera,
   CameraDraft,
@@ -16,6 +19,7 @@ import type {
   Light,
   Lock,
   LockDraft,
+  Me,
   Notice,
   Planned,
   PlannedDraft,
@@ -23,6 +27,7 @@ import type {
   Rule,
   RuleDraft,
   RuleVerdicts,
+  SetUpDraft,
   Status,
   StreamKind,
   Timeline,
@@ -49,18 +54,35 @@ export async function refusalsOf(answer: Response): Promise<Refusal[]> {
   return Array.isArray(errors) ? (errors as Refusal[]) : [];
 }
 
+/** What the session gives the pages: the token of each change, and who is told that it has ended. */
+export const door = { token: '', lost: (): void => undefined };
+
 async function ask<T>(method: string, path: string, body?: unknown, keepalive = false): Promise<T> {
   const init: RequestInit = { method, keepalive };
   if (method !== 'GET') {
-    init.headers = { 'Content-Type': 'application/json' };
+    init.headers = { 'Content-Type': 'application/json', 'X-Vonglau-Token': door.token };
     if (body !== undefined) init.body = JSON.stringify(body);
   }
   const answer = await fetch(BASE + path, init);
+  if (answer.status === 401) door.lost();
   if (!answer.ok) throw new Refused(answer.status, await refusalsOf(answer));
   return (answer.status === 204 ? undefined : await answer.json()) as T;
 }
 
 export const api = {
+  me: () => ask<Me>('GET', '/session'),
+  signIn: (login: string, password: string) => ask<Me>('POST', '/session', { login, password }),
+  signOut: () => ask<void>('DELETE', '/session'),
+  /** Somebody's hand is on the page. */
+  imHere: () => ask<void>('PUT', '/session/seen'),
+  changePassword: (old_password: string, password: string) => ask<void>('PUT', '/session/password', { old_password, password }),
+  audit: (query: URLSearchParams) => ask<{ lines: AuditLine[]; next: number | null }>('GET', `/audit?${query}`),
+  /** Why it is looked at. */
+  setPurpose: (purpose: string) => ask<void>('PUT', '/session/purpose', { purpose }),
+  setUp: (draft: SetUpDraft) => ask<Me>('POST', '/setup', draft),
+  accounts: () => ask<{ accounts: Account[] }>('GET', '/accounts').then((a) => a.accounts),
+  addAccount: (draft: AccountDraft) => ask<Account>('POST', '/accounts', draft),
+  changeAccount: (id: number, draft: AccountDraft) => ask<Account>('PUT', `/accounts/${id}`, draft),
   status: () => ask<Status>('GET', '/status'),
   /** `times` as it was shown: what has happened again meanwhile stays. */
   seen: (alarm: Notice) => ask<void>('POST', `/alarms/${alarm.id}/seen`, { times: alarm.times ?? null }),

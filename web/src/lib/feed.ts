@@ -1,5 +1,5 @@
 /** A live view: fragments from a WebSocket into a Media Source, kept short and close to now. */
-import { url } from './api';
+import { door, url } from './api';
 import type { Refusal, StreamKind } from './types';
 import { release } from './view.svelte';
 
@@ -57,7 +57,7 @@ export class Feed {
   }
 
   #open(): void {
-    const socket = new WebSocket(url.live(this.camera, this.stream));
+    const socket = new WebSocket(url.live(this.camera, this.stream), door.token ? ['vonglau', door.token] : ['vonglau']);
     socket.binaryType = 'arraybuffer';
     socket.onmessage = (message: MessageEvent<string | ArrayBuffer>) => {
       if (typeof message.data === 'string') this.#begin(message.data);

@@ -1,5 +1,5 @@
 /** Hears of changes from the server and says when the server is gone. */
-import { url } from './api';
+import { api, url } from './api';
 import { listen, type ChangeKind, type Heard } from './changes';
 
 type Listener = (kind: ChangeKind, id: number | null) => void;
@@ -27,6 +27,8 @@ class Live {
   #hear(heard: Heard): void {
     if (heard.kind === 'down') {
       this.#timer ??= setTimeout(() => (this.gone = true), QUIET_MS);
+      // A session that has ended is told by its refusal.
+      void api.me().catch(() => undefined);
     } else if (heard.kind === 'open') {
       clearTimeout(this.#timer);
       this.#timer = undefined;

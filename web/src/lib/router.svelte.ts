@@ -78,6 +78,7 @@ export type Page =
   | { name: 'camera'; id: number }
   | { name: 'camera-edit'; id: number }
   | { name: 'storage' | 'gaps' | 'locks' | 'planned' }
+  | { name: 'accounts' | 'account' | 'audit' | 'setup' }
   | { name: 'unknown' };
 
 export function pageOf(path: string): Page {
@@ -102,6 +103,10 @@ export function pageOf(path: string): Page {
   if (part[0] === 'storage' && part.length === 1) return { name: 'storage' };
   if (part[0] === 'storage' && part.length === 2) {
     const name = (['gaps', 'locks', 'planned'] as const).find((name) => name === part[1]);
+    if (name) return { name };
+  }
+  if (part.length === 1) {
+    const name = (['accounts', 'account', 'audit', 'setup'] as const).find((name) => name === part[0]);
     if (name) return { name };
   }
   return { name: 'unknown' };

@@ -87,6 +87,84 @@ export interface CameraDraft {
   record_main?: boolean;
 }
 
+export type Role = 'police' | 'duty' | 'office' | 'upper' | 'admin' | 'auditor';
+export type Action =
+  | 'public'
+  | 'signed'
+  | 'state'
+  | 'live'
+  | 'playback'
+  | 'search'
+  | 'judge'
+  | 'follow'
+  | 'export'
+  | 'lock'
+  | 'configure'
+  | 'users'
+  | 'audit'
+  | 'uptime';
+
+/** A role and where it holds; no cluster: all cameras. */
+export interface Grant {
+  role: Role;
+  cluster: number | null;
+}
+
+/** Who is signed in. `open`: there are no accounts yet. */
+export interface Me {
+  open: boolean;
+  login: string;
+  name: string;
+  grants: Grant[];
+  actions: Action[];
+  wall_only: boolean;
+  /** Why they look, as said last. */
+  purpose: string | null;
+  token: string;
+  ends_us: number | null;
+}
+
+export interface Account {
+  id: number;
+  login: string;
+  name: string;
+  grants: Grant[];
+  made_us: number;
+  disabled_us: number | null;
+  signed_in_us: number | null;
+}
+
+/** A line of the log of who looked at what. */
+export interface AuditLine {
+  id: number;
+  time_us: number;
+  who: string;
+  role: string | null;
+  action: string;
+  what: string;
+  camera: number | null;
+  start_us: number | null;
+  end_us: number | null;
+  reason: string | null;
+  address: string;
+}
+
+export interface AccountDraft {
+  login: string;
+  name: string;
+  grants: Grant[];
+  password: string | null;
+  disabled: boolean;
+}
+
+export interface SetUpDraft {
+  token: string;
+  login: string;
+  name: string;
+  password: string;
+  police: boolean;
+}
+
 export interface Cluster {
   id: number;
   name: string;

@@ -1,5 +1,6 @@
 /** The English translation of words.ts. */
 import type { Words } from './words';
+import { accountEn } from './words.account';
 import { healthEn } from './words.health';
 import { keepEn } from './words.keep';
 import { passesEn } from './words.passes';
@@ -251,6 +252,7 @@ export const en: Words = {
   ruleSaved: (name) => `The rule “${name}” was added.`,
   removeRule: (name) => `Remove the rule ${name}`,
 
+  account: accountEn,
   health: healthEn,
   keep: keepEn,
   passes: passesEn,

@@ -3,6 +3,7 @@
  * `vi`, so a word that lacks its translation does not compile (see ../../canary).
  */
 import { en } from './words.en';
+import { accountVi } from './words.account';
 import { healthVi } from './words.health';
 import { keepVi } from './words.keep';
 import { passesVi } from './words.passes';
@@ -275,6 +276,7 @@ export const vi = {
   ruleSaved: (name: string) => `Đã thêm luật «${name}».`,
   removeRule: (name: string) => `Gỡ luật ${name}`,
 
+  account: accountVi,
   health: healthVi,
   keep: keepVi,
   passes: passesVi,
