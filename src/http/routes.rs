@@ -416,7 +416,7 @@ table! {
     Delete "/api/v1/session", Signed Any "session", session::sign_out,
         "Signs out.", &[], None, Nothing;
     Put "/api/v1/session/seen", Signed Any "session", session::seen,
-        "Its person is there; without it a session ends after a quarter of an hour.", &[], None, Nothing;
+        "Its person is there; without it a session ends after a quarter of an hour.", &[], Some("Here"), Nothing;
     Put "/api/v1/session/purpose", Signed Any "session", session::set_purpose,
         "Says why one looks; playback, export, following and the search for people ask for it, and the log keeps it.", &[], Some("PurposeDraft"), Nothing;
     Put "/api/v1/session/password", Signed Any "session", session::change_password,

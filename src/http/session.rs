@@ -73,6 +73,11 @@ pub(super) struct Me {
     ends_us: Option<i64>,
 }
 
+/// A hand on the page: nothing to say beside it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Here {}
+
 /// Why somebody looks.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -228,7 +233,7 @@ async fn tell(state: &AppState, login: &str, action: &str, what: &str, address: 
 }
 
 /// That it is a change has been seen by the gate already, and that its person is there is written.
-pub(super) async fn seen(_: Who) -> StatusCode {
+pub(super) async fn seen(_: Who, _: Given<Here>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 

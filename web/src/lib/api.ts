@@ -74,7 +74,7 @@ export const api = {
   signIn: (login: string, password: string) => ask<Me>('POST', '/session', { login, password }),
   signOut: () => ask<void>('DELETE', '/session'),
   /** Somebody's hand is on the page. */
-  imHere: () => ask<void>('PUT', '/session/seen'),
+  imHere: () => ask<void>('PUT', '/session/seen', {}),
   changePassword: (old_password: string, password: string) => ask<void>('PUT', '/session/password', { old_password, password }),
   audit: (query: URLSearchParams) => ask<{ lines: AuditLine[]; next: number | null }>('GET', `/audit?${query}`),
   /** Why it is looked at. */
