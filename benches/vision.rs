@@ -43,7 +43,7 @@ const BUSY: usize = 8;
 /// So long something goes past every few seconds before anything is measured, seconds.
 const LEARN_S: u64 = 270;
 /// … and so long nothing does.
-const SETTLE_S: u64 = 40;
+const SETTLE_S: u64 = 100;
 
 fn line(name: &str, peer: Option<&str>, ours: f64, theirs: Option<f64>, unit: &str) {
     let argv: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();

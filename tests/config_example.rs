@@ -96,8 +96,8 @@ fn a_wrong_value_is_refused_with_the_key_and_the_remedy() {
     for (key, value, remedy) in [
         ("listen", "localhost", "127.0.0.1:8080"),
         ("listen", "127.0.0.1", "127.0.0.1:8080"),
-        ("listen", "0.0.0.0:8080", "no accounts yet"),
-        ("listen", "[::]:8080", "no accounts yet"),
+        ("listen", "0.0.0.0:8080", "does not speak TLS yet"),
+        ("listen", "[::]:8080", "does not speak TLS yet"),
         ("listen", "192.168.1.10:80", "127.0.0.1:80"),
         ("data", "", "data = \"/var/lib/vonglau\""),
         ("data", "data", "Begin it with"),

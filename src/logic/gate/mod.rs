@@ -163,6 +163,7 @@ impl Motion {
     /// known by `usual`, which sees the others.
     pub fn stirs_beside(&mut self, picture: &Small<'_>, usual: &Self) -> bool {
         self.cells.take_usual(&usual.cells);
+        self.movers.take_residues(&usual.movers);
         !self.step(picture).is_empty() || self.stirs
     }
     /// Something real was seen in these boxes: what goes on there is not to be taken for the waving of leaves.

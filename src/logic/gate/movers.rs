@@ -185,6 +185,10 @@ impl Movers {
     pub fn said(&self) -> &[Judgement] {
         &self.said
     }
+    /// Takes over how many small blobs get nowhere: pictures far apart do not show it.
+    pub const fn take_residues(&mut self, other: &Self) {
+        self.residues = other.residues;
+    }
     /// Takes up the blobs of the next picture.
     pub fn step(&mut self, blobs: &[Blob], taken: Taken) {
         for m in &mut self.movers {
@@ -298,8 +302,8 @@ impl Mover {
         let sparse = taken.dt_s > SPARSE_S;
         let seen = if sparse { large && needed == 1 } else { self.seen >= needed };
         self.counts |= seen && !nothing;
-        // By infrared light small blobs come and go in every picture.
-        let stirs = !nothing && (self.counts || large || !taken.grey);
+        // Where they are mostly residues, small blobs come and go in every picture.
+        let stirs = !nothing && (self.counts || large || !doubts.residues);
         Judgement { counts: self.counts && !nothing, travels, stirs }
     }
 }

@@ -249,6 +249,12 @@ fn blocks_that_key_frames_leave_behind_are_no_motion_after_a_while_and_a_small_t
     let moving = |said: &[Vec<NormBox>]| said.iter().filter(|s| !s.is_empty()).count();
     assert!(moving(&said[..300]) >= 25, "nothing is known of this camera yet");
     assert_eq!(moving(&said[900..]), 0);
+    let mut keys = self::gate(8.0, &[]);
+    let mut stirs =
+        |s: i64, luma: &[u8]| keys.stirs_beside(&Small { time: MediaTime(s * 1_000_000), luma, colour: None }, &gate);
+    let (empty, block) = (with_square(100, 100, 0, 0, 0), with_square(100, 130, 9, 9, 2));
+    assert!(!stirs(0, &empty) && !stirs(2, &block), "such blocks are in every key frame");
+    assert!(stirs(4, &with_square(100, 160, 20, 6, 5)), "large");
     let past = shown(&mut gate, 240_000_000, (0..12).map(|i| with_square(100, 160, 2 + 2 * i, 8, 2)));
     assert!(moving(&past) >= 8, "{}", moving(&past));
 }
