@@ -36,6 +36,8 @@ pub(super) const PAGE_TOKEN: &str = "x-vonglau-token";
 /// A session ends so long after its person last did something, and so long after it began, microseconds.
 pub(super) const IDLE_US: i64 = 15 * 60 * 1_000_000;
 pub(super) const ABSOLUTE_US: i64 = 12 * 3_600 * 1_000_000;
+/// A clock may be set back by so much without ending a session, microseconds.
+const CLOCK_US: i64 = 60 * 1_000_000;
 /// That its person is there is not written more often than this.
 const SEEN_EVERY_US: i64 = 30 * 1_000_000;
 /// How often what goes on for long is asked whether it still may.
@@ -163,7 +165,9 @@ pub(super) async fn admit(
     let purpose = session.purpose;
     let who = Who { account: Some(session.account), token: Some(token), ends_us, purpose, address };
     // After what is not within reach: whether a thing is there is nobody's business but theirs who may see it.
-    if matches!(action, Action::Playback | Action::Export | Action::Follow) && who.owes_a_reason() {
+    let asks_why =
+        matches!(action, Action::Playback | Action::Export | Action::Follow) || shows_people(row, action, params);
+    if asks_why && who.owes_a_reason() {
         return Err(ApiError::Purpose);
     }
     let camera = match (row.scope, id) {
@@ -183,6 +187,12 @@ pub(super) fn needed(row: &Route, params: &Params) -> Action {
     }
 }
 
+/// Whether people may be among what passers-by it gives: only who names other classes looks for vehicles alone.
+fn shows_people(row: &Route, action: Action, params: &Params) -> bool {
+    let vehicles = |classes: &str| !classes.is_empty() && classes.split(',').all(|class| class.trim() != "person");
+    action == Action::Search && row.resource == "track" && !params.text("class").is_some_and(vehicles)
+}
+
 /// The session that holds.
 async fn session(state: &AppState, headers: &HeaderMap) -> Result<Option<(Token, Session)>, ApiError> {
     let Some(token) = cookie(headers) else { return Ok(None) };
@@ -191,8 +201,12 @@ async fn session(state: &AppState, headers: &HeaderMap) -> Result<Option<(Token,
     Ok(session.filter(|session| holds(session, now_us)).map(|session| (token, session)))
 }
 
-/// Whether its time has not come. The wall of live pictures may stand unattended: its session can do nothing else.
+/// Whether its time has not come. The wall of live pictures may stand unattended: its session can do nothing else. One from
+/// a time that is still to come was begun under a wrong clock, and would never end.
 fn holds(session: &Session, now_us: i64) -> bool {
+    if session.made_us.max(session.seen_us) > now_us + CLOCK_US {
+        return false;
+    }
     let idle = now_us - session.seen_us >= IDLE_US && !rights::is_wall_only(&session.account.grants);
     !idle && now_us - session.made_us < ABSOLUTE_US
 }
@@ -270,7 +284,10 @@ async fn within(
                     "the clusters of this account have no camera yet",
                 )));
             }
-            params.narrow("camera", cameras.iter().map(|camera| camera.0));
+            // Whatever stood there: a list of nothing but commas names no camera, and would be read as all of them.
+            let named: Vec<i64> =
+                if asked.is_empty() { cameras.iter().map(|camera| camera.0).collect() } else { asked };
+            params.put_ids("camera", &named);
         }
     }
     Ok(Reach::Only(Arc::new(cameras)))

@@ -16,9 +16,13 @@ use super::{
     routes::{Action, Method, Route},
     state::AppState,
 };
-use crate::domain::{
-    audit::{AuditEntry, AuditLine, AuditQuery},
-    query::Actor,
+use crate::{
+    domain::{
+        audit::{AuditEntry, AuditLine, AuditQuery},
+        query::Actor,
+        refusal::Refusal,
+    },
+    runtime::secrets,
 };
 
 /// The most lines of one page.
@@ -27,8 +31,8 @@ const PAGE_MAX: i64 = 500;
 const ONE_LOOK_US: i64 = 10 * 60 * 1_000_000;
 /// The most looks that are remembered; beyond, each is a line of its own again.
 const LOOKS_MAX: usize = 10_000;
-/// The longest address kept, in characters.
-const WHAT_CHARS_MAX: usize = 400;
+/// The longest address of which the log can tell, bytes: what does not fit is not shown.
+const WHAT_BYTES_MAX: usize = 4096;
 
 /// Looks that have their line already, and when they got it.
 #[derive(Debug, Clone, Default)]
@@ -72,8 +76,19 @@ pub(super) async fn tell(
     }
     let now = state.now();
     let what = format!("{} {}", row.method.name(), asked(uri));
+    if what.len() > WHAT_BYTES_MAX {
+        return Err(ApiError::Wrong(vec![Refusal::new(
+            "",
+            format!("địa chỉ yêu cầu dài quá {WHAT_BYTES_MAX} byte nên không ghi đủ vào nhật ký; hãy rút gọn câu tìm"),
+            format!(
+                "the address asked for is longer than {WHAT_BYTES_MAX} bytes, more than the log keeps; ask shorter"
+            ),
+        )]));
+    }
     let look = row.method == Method::Get;
-    let key = format!("{}\n{}\n{:?}\n{what}", admitted.actor.name, admitted.who.session_key(), admitted.who.purpose);
+    let Admitted { actor, who, action, camera, .. } = admitted;
+    let key = format!("{}\n{}\n{:?}\n{action:?} {camera:?}\n{what}", actor.name, who.session_key(), who.purpose);
+    let key = secrets::token_hash(&key);
     if look && state.looks.has(&key, now.us()) {
         return Ok(());
     }
@@ -104,8 +119,7 @@ fn asked(uri: &Uri) -> String {
         .split('&')
         .filter(|part| !part.is_empty() && !part.starts_with("t=") && !part.starts_with("r="));
     let query = query.collect::<Vec<_>>().join("&");
-    let all = if query.is_empty() { uri.path().to_owned() } else { format!("{}?{query}", uri.path()) };
-    all.chars().take(WHAT_CHARS_MAX).collect()
+    if query.is_empty() { uri.path().to_owned() } else { format!("{}?{query}", uri.path()) }
 }
 
 #[derive(Serialize)]

@@ -62,13 +62,11 @@ impl Params {
             Refusal::new(name, "phải là các số, cách nhau bằng dấu phẩy", "must be numbers with commas between them")
         })
     }
-    /// Names the cameras (or other things) when a person named none.
-    pub(super) fn narrow(&mut self, name: &str, ids: impl Iterator<Item = i64>) {
-        if self.text(name).is_none() {
-            let list: Vec<_> = ids.map(|id| id.to_string()).collect();
-            self.0.retain(|(other, _)| other != name);
-            self.0.push((name.to_owned(), list.join(",")));
-        }
+    /// Names the cameras (or other things), in the place of whatever was named.
+    pub(super) fn put_ids(&mut self, name: &str, ids: &[i64]) {
+        let list: Vec<_> = ids.iter().map(i64::to_string).collect();
+        self.0.retain(|(other, _)| other != name);
+        self.0.push((name.to_owned(), list.join(",")));
     }
     /// A time: whole microseconds since 1970 in UTC, or RFC 3339 with its offset.
     pub(super) fn time_us(&self, name: &str) -> Result<Option<i64>, Refusal> {

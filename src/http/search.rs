@@ -138,7 +138,8 @@ pub(super) async fn find(
     let now_us = state.clock.media().us();
     let context = search::context(&state.store, now_us).await?;
     let understood = understand(params.text("q").unwrap_or_default(), &context);
-    if understood.search.classes.contains(&Class::Person) && who.owes_a_reason() {
+    let classes = &understood.search.classes;
+    if (classes.is_empty() || classes.contains(&Class::Person)) && who.owes_a_reason() {
         return Err(ApiError::Purpose);
     }
     let by_colour = !understood.search.colours.is_empty();

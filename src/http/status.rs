@@ -113,7 +113,8 @@ pub(super) async fn alive(_: Actor) -> &'static str {
 pub(super) async fn show(reach: Reach, State(state): State<AppState>) -> Json<Status> {
     let (alarms, clocks) = (state.board.alarms().into_iter(), state.board.clocks().into_iter());
     let VisionState { running, detector, why, lacks, notes } = state.board.vision.borrow().clone();
-    let capacity = state.board.capacity.borrow().clone();
+    let mut capacity = state.board.capacity.borrow().clone();
+    capacity.cameras.retain(|camera, _| reach.has(*camera));
     Json(Status {
         version: env!("CARGO_PKG_VERSION"),
         site: state.site.clone(),

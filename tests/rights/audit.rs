@@ -84,7 +84,7 @@ fn footage_is_not_served_when_its_line_cannot_be_written() {
         sqlx::raw_sql("alter table audit rename to away").execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
     });
-    let (status, text) = get("/api/v1/tracks");
+    let (status, text) = get("/api/v1/tracks?class=car");
     assert_eq!(status, 500);
     assert!(!text.contains("tracks") && !text.contains("audit"), "{text}");
     assert_eq!(get("/api/v1/status").0, 200, "what shows nobody goes on");
@@ -108,12 +108,21 @@ fn playback_export_following_and_the_search_for_people_ask_why_first() {
         format!("/api/v1/cameras/{camera}/picture.jpg?at={NOW_US}"),
         format!("/api/v1/events/{}/clip.mp4", site.own.event),
         "/api/v1/routes".to_owned(),
+        "/api/v1/search".to_owned(),
+        "/api/v1/tracks".to_owned(),
+        "/api/v1/tracks?class=car,person&upper=red".to_owned(),
+        format!("/api/v1/tracks/{}", site.own.track),
         format!("/api/v1/search?q={person}"),
     ];
     for path in &asked {
         assert_eq!(site.ask(Some(&binh), "GET", path, "").refused(428), ["purpose"], "{path}");
     }
-    for path in ["/api/v1/events", "/api/v1/search?q=xe+do", &format!("/api/v1/cameras/{camera}/picture.jpg")] {
+    for path in [
+        "/api/v1/events",
+        "/api/v1/search?q=xe+do",
+        "/api/v1/tracks?class=car",
+        &format!("/api/v1/cameras/{camera}/picture.jpg"),
+    ] {
         assert_eq!(site.ask(Some(&binh), "GET", path, "").status, 200, "{path}");
     }
     let say = |purpose: &str| {

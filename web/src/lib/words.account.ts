@@ -65,7 +65,7 @@ export const accountVi = {
   goOn: 'Tiếp tục',
   changePurpose: 'Đổi mục đích xem',
   audit: 'Nhật ký truy cập',
-  auditText: 'Ai đã xem gì, vì sao. Không ai sửa được: mỗi dòng khóa với dòng trước và được niêm phong mỗi ngày. Kiểm tra bằng lệnh “vonglau audit verify”.',
+  auditText: 'Ai đã xem gì, vì sao. Sửa là lộ: mỗi dòng khóa với dòng trước và được niêm phong mỗi ngày. Kiểm tra bằng lệnh “vonglau audit verify”.',
   when: 'Lúc',
   did: 'Việc',
   why: 'Lý do',
