@@ -159,7 +159,7 @@ export const accountEn: typeof accountVi = {
   goOn: 'Go on',
   changePurpose: 'Change what it is for',
   audit: 'Access log',
-  auditText: 'Who looked at what, and why. Nobody can change it: each line is locked to the one before and sealed daily. Check it by “vonglau audit verify”.',
+  auditText: 'Who looked at what, and why. What is changed shows: each line is locked to the one before and sealed daily. Check it by “vonglau audit verify”.',
   when: 'When',
   did: 'What',
   why: 'Why',
