@@ -343,7 +343,7 @@ table! {
         "Removes a shape.", &[], None, Nothing;
     Get "/api/v1/rules", State Listed "rule", rules::list,
         "The rules in force, in their newest version.", &[], None, Json("RuleList");
-    Get "/api/v1/models/extra", Configure Site "rule", rules::extra_models,
+    Get "/api/v1/models/extra", State Site "rule", rules::extra_models,
         "The extra models that rules of the kind attribute can ask, and why one is not used.", &[], None, Json("ExtraModels");
     Post "/api/v1/rules", Configure Site "rule", rules::add,
         "Adds a rule.", &[], Some("RuleDraft"), Created("Rule");
